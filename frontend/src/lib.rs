@@ -1,0 +1,19 @@
+//! What a browser sees: the HTML shells, and the built scripts, styles and badges.
+//!
+//! For the `web` crate, which serves both. It must not do I/O beyond reading its own embedded files, know a request,
+//! or decide a status code; and no page may hold an inline script other than the configuration, an inline style, or an
+//! event handler, since the content security policy of `web` refuses them.
+//!
+//! - [`assets`]: the files of `dist/`, embedded in release builds and read from disk in debug ones, with strong ETags.
+//! - [`context`]: what each page must be told, one struct for each.
+//! - [`pages`]: the templates of `templates/`, compiled in, strict about missing values, escaping everything.
+//! - `script`: JSON made safe to stand inside a `<script>` element.
+
+pub mod assets;
+pub mod context;
+pub mod pages;
+mod script;
+
+pub use assets::{Asset, asset};
+pub use context::{AboutPage, ErrorPage, FormValues, HomePage, LoadingPage, Provider, Shell};
+pub use pages::{Error, Pages};

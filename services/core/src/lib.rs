@@ -1,0 +1,49 @@
+//! What things are: the types that flow through Bindery, their state machines, and the seams behind which the
+//! outside world lives.
+//!
+//! This crate does no I/O, reads no clock or environment of its own accord (except [`Timestamp::now`]), has no
+//! runtime, and imports none of the other crates. It can be read in twenty minutes and changes rarely.
+//!
+//! | file | what it says |
+//! |---|---|
+//! | `spec.rs`, `git_ref.rs`, `repo_url.rs` | what a visitor may ask for: provider, repository, ref; grammars and canonical forms |
+//! | `resolved.rs` | a spec pinned to one commit |
+//! | `tree.rs` | a repository's content at that commit, read as objects, never checked out |
+//! | `image.rs` | images, their names, digests and keys |
+//! | `build.rs` | a build: request, record, lease |
+//! | `session.rs` | a session: request, record; `session_state.rs` its state machine |
+//! | `event.rs` | what a visitor sees, step by step |
+//! | `fault.rs` | what went wrong, whose fault it is, what to do |
+//! | `id.rs`, `time.rs`, `secret.rs` | small vocabulary |
+//! | `seams/` | one trait per outside world, its contract written on each method |
+
+mod build;
+mod event;
+mod fault;
+mod git_ref;
+mod id;
+mod image;
+mod repo_url;
+mod resolved;
+pub mod seams;
+mod secret;
+mod session;
+mod session_state;
+mod spec;
+mod time;
+mod tree;
+
+pub use build::{BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, Fence, WorkerId};
+pub use event::{Event, EventBody, EventId, LogStream, Phase, Ready, StepMark, StepStatus, Topic};
+pub use fault::{Fault, FaultBy};
+pub use git_ref::{GitRef, GitRefError};
+pub use id::{BuildId, IdError, LaunchId, SessionId};
+pub use image::{BaseImage, BuiltImage, EnvironmentKey, ImageKey, ImageName, ImageNameError, ImageRef};
+pub use repo_url::{RepoUrl, RepoUrlError};
+pub use resolved::{CommitId, CommitIdError, ResolvedRef};
+pub use secret::Secret;
+pub use session::{LaunchRequest, LaunchSource, Session};
+pub use session_state::{IllegalTransition, SessionEvent, SessionState, StopReason};
+pub use spec::{Provider, RepoSpec, SpecError};
+pub use time::Timestamp;
+pub use tree::{EntryKind, MemoryTree, Tree, TreeEntry, TreeError, TreePath, TreePathError};

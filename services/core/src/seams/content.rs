@@ -1,0 +1,35 @@
+//! Where repositories come from.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{Fault, RepoSpec, ResolvedRef, Tree};
+
+/// What a fetch cost, for the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FetchReport {
+    /// Bytes received.
+    pub received: u64,
+    /// Entries in the tree.
+    pub entries: u64,
+    /// Bytes of all files together.
+    pub bytes: u64,
+}
+
+/// Resolves specs and fetches trees. The only seam behind which addresses a visitor named are contacted.
+#[async_trait]
+pub trait ContentProvider: Send + Sync {
+    /// Pins `spec` to a commit, asking the host for its refs. Never fetches content. Bounded in time.
+    ///
+    /// # Errors
+    /// A fault saying whether the repository, the ref or the host is at fault.
+    async fn resolve(&self, spec: &RepoSpec) -> Result<ResolvedRef, Fault>;
+
+    /// Fetches exactly that commit, without history, into a bare object store that is removed when the tree is dropped.
+    /// Within the site's limits of bytes, entries, depth and time.
+    ///
+    /// # Errors
+    /// A fault naming the limit or the host.
+    async fn fetch(&self, resolved: &ResolvedRef) -> Result<(Arc<dyn Tree>, FetchReport), Fault>;
+}

@@ -1,0 +1,316 @@
+//! What a visitor asks for: the tail of a `/v2/` or `/build/` path.
+
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use crate::git_ref::is_bidi_control;
+use crate::{GitRef, GitRefError, RepoUrl, RepoUrlError};
+
+/// The longest raw spec accepted, in bytes.
+const MAX_LEN: usize = 4096;
+
+/// What `encodeURIComponent` leaves alone, so that links made in a browser and links made here are the same links.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// Where a repository lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// GitHub: `gh/<owner>/<name>/<ref>`.
+    Gh,
+    /// GitLab: `gl/<url-encoded namespace>/<ref>`.
+    Gl,
+    /// Any git server: `git/<url-encoded address>/<ref>`.
+    Git,
+}
+
+impl Provider {
+    /// Every provider, in the order a form lists them.
+    pub const ALL: [Self; 3] = [Self::Gh, Self::Gl, Self::Git];
+
+    /// The path prefix.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Gh => "gh",
+            Self::Gl => "gl",
+            Self::Git => "git",
+        }
+    }
+
+    /// The name people know it by.
+    #[must_use]
+    pub const fn display_name(self) -> &'static str {
+        match self {
+            Self::Gh => "GitHub",
+            Self::Gl => "GitLab",
+            Self::Git => "Git repository",
+        }
+    }
+}
+
+impl FromStr for Provider {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::ALL
+            .into_iter()
+            .find(|provider| provider.id() == text)
+            .ok_or_else(|| SpecError::UnknownProvider(printable(text)))
+    }
+}
+
+/// A repository and a ref, as named in a link. Its `Display` is the canonical link path, and parsing that gives the same spec.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RepoSpec {
+    /// Where the repository lives.
+    pub provider: Provider,
+    /// `owner/name` for GitHub, the namespace for GitLab, the canonical address for `git`.
+    pub repository: String,
+    /// The ref named.
+    pub reference: GitRef,
+}
+
+/// Why a link path is not a spec.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// The prefix names no provider.
+    #[error("No provider found for prefix {0}")]
+    UnknownProvider(String),
+    /// Too long, or with characters no link has.
+    #[error("the link is longer than {MAX_LEN} bytes or has control characters in it")]
+    Unreadable,
+    /// Not of the provider's form.
+    #[error("Spec is not of the form \"{form}\", provided: \"{given}\".{suggestion}")]
+    Form {
+        /// The form expected.
+        form: &'static str,
+        /// What was given, made printable.
+        given: String,
+        /// ` Did you mean "…"?`, or nothing.
+        suggestion: String,
+    },
+    /// The repository part is not a name its host could have.
+    #[error("{0:?} is not a repository name")]
+    Repository(String),
+    /// The `git` provider's address is not one.
+    #[error(transparent)]
+    Url(#[from] RepoUrlError),
+    /// The ref is against git's grammar.
+    #[error(transparent)]
+    Ref(#[from] GitRefError),
+}
+
+impl RepoSpec {
+    /// Parses the raw (still percent-encoded) path after `/v2/<provider>/` or `/build/<provider>/`.
+    ///
+    /// A trailing `/` is dropped. Escapes are decoded once, after the split, so `%2F` never separates parts. For GitLab the
+    /// namespace may come unescaped (`gl/group/project/ref`), as some link builders write it; the last part is then the ref.
+    ///
+    /// # Errors
+    /// [`SpecError`] says which part is wrong; its text is fit to show to the visitor.
+    pub fn parse(provider: &str, raw: &str) -> Result<Self, SpecError> {
+        let provider: Provider = provider.parse()?;
+        if raw.len() > MAX_LEN || raw.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+            return Err(SpecError::Unreadable);
+        }
+        let raw = raw.trim_end_matches('/');
+        match provider {
+            Provider::Gh => parse_github(raw),
+            Provider::Gl => parse_gitlab(raw),
+            Provider::Git => parse_git(raw),
+        }
+    }
+}
+
+fn parse_github(raw: &str) -> Result<RepoSpec, SpecError> {
+    let form = "user/repo/ref";
+    let mut parts = raw.splitn(3, '/');
+    let (Some(owner), Some(name), Some(reference)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(form_error(form, raw, raw.matches('/').count() == 1));
+    };
+    let owner = decode(owner)?;
+    let name = decode(name)?;
+    let name = name.strip_suffix(".git").unwrap_or(&name);
+    if !is_name(&owner) || !is_name(name) {
+        return Err(SpecError::Repository(printable(&format!("{owner}/{name}"))));
+    }
+    Ok(RepoSpec {
+        provider: Provider::Gh,
+        repository: format!("{owner}/{name}"),
+        reference: decode(reference)?.parse()?,
+    })
+}
+
+fn parse_gitlab(raw: &str) -> Result<RepoSpec, SpecError> {
+    let form = "url-escaped-namespace/ref";
+    let (namespace, reference) = match raw.split_once('/') {
+        // An escaped namespace is one part; everything after it is the ref, slashes and all.
+        Some((first, rest)) if first.to_ascii_lowercase().contains("%2f") => (first, rest),
+        _ => raw.rsplit_once('/').ok_or_else(|| form_error(form, raw, false))?,
+    };
+    let namespace = decode(namespace)?;
+    let namespace = namespace.strip_suffix(".git").unwrap_or(&namespace);
+    let parts: Vec<&str> = namespace.split('/').collect();
+    if parts.len() < 2 {
+        return Err(form_error(form, raw, parts.len() == 1));
+    }
+    if !parts.iter().all(|part| is_name(part)) {
+        return Err(SpecError::Repository(printable(namespace)));
+    }
+    Ok(RepoSpec { provider: Provider::Gl, repository: namespace.to_owned(), reference: decode(reference)?.parse()? })
+}
+
+fn parse_git(raw: &str) -> Result<RepoSpec, SpecError> {
+    let form = "url-escaped-address/ref";
+    let (address, reference) = raw.split_once('/').ok_or_else(|| form_error(form, raw, !raw.is_empty()))?;
+    let url: RepoUrl = decode(address)?.parse()?;
+    Ok(RepoSpec { provider: Provider::Git, repository: url.into(), reference: decode(reference)?.parse()? })
+}
+
+fn form_error(form: &'static str, raw: &str, ref_missing: bool) -> SpecError {
+    let given = printable(raw);
+    let suggestion = if ref_missing { format!(" Did you mean \"{given}/HEAD\"?") } else { String::new() };
+    SpecError::Form { form, given, suggestion }
+}
+
+/// Decodes percent escapes once; what they hide must be text without control characters.
+fn decode(part: &str) -> Result<String, SpecError> {
+    let text = percent_decode_str(part).decode_utf8().map_err(|_| SpecError::Unreadable)?;
+    if text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+        return Err(SpecError::Unreadable);
+    }
+    Ok(text.into_owned())
+}
+
+/// A name that GitHub or GitLab could give an owner, group or project.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text != "."
+        && text != ".."
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+/// At most 200 characters of `text`, without any that could change how a message reads.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !is_bidi_control(*c)).take(200).collect()
+}
+
+impl fmt::Display for RepoSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reference = utf8_percent_encode(self.reference.as_str(), COMPONENT).to_string().replace("%2F", "/");
+        match self.provider {
+            Provider::Gh => write!(f, "gh/{}/{reference}", self.repository),
+            Provider::Gl | Provider::Git => {
+                write!(f, "{}/{}/{reference}", self.provider.id(), utf8_percent_encode(&self.repository, COMPONENT))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RepoSpec, SpecError};
+    use proptest::prelude::*;
+
+    fn spec(provider: &str, raw: &str) -> (String, String) {
+        let spec = RepoSpec::parse(provider, raw).unwrap();
+        (spec.repository, spec.reference.to_string())
+    }
+
+    fn pair(repository: &str, reference: &str) -> (String, String) {
+        (repository.to_owned(), reference.to_owned())
+    }
+
+    #[test]
+    fn github_refs_may_hold_slashes_escaped_or_not() {
+        assert_eq!(spec("gh", "a/b/HEAD"), pair("a/b", "HEAD"));
+        assert_eq!(spec("gh", "a/b.git/feature/x"), pair("a/b", "feature/x"));
+        assert_eq!(spec("gh", "a/b/feature%2Fx"), pair("a/b", "feature/x"));
+        assert_eq!(spec("gh", "a/b/main/"), pair("a/b", "main"));
+    }
+
+    #[test]
+    fn gitlab_namespaces_come_escaped_or_plain() {
+        assert_eq!(spec("gl", "g%2Fsub%2Fp/feature/x"), pair("g/sub/p", "feature/x"));
+        assert_eq!(spec("gl", "group/project/main"), pair("group/project", "main"));
+    }
+
+    #[test]
+    fn git_addresses_are_canonical() {
+        assert_eq!(spec("git", "https%3A%2F%2FExample.org%2Fa%2Fb.git/v1"), pair("https://example.org/a/b", "v1"));
+    }
+
+    #[test]
+    fn a_missing_ref_is_suggested() {
+        let error = RepoSpec::parse("gh", "org/repo").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "Spec is not of the form \"user/repo/ref\", provided: \"org/repo\". Did you mean \"org/repo/HEAD\"?"
+        );
+    }
+
+    #[test]
+    fn an_unknown_provider_is_named() {
+        assert_eq!(RepoSpec::parse("nope", "a/b/c").unwrap_err(), SpecError::UnknownProvider("nope".to_owned()));
+    }
+
+    #[test]
+    fn hostile_specs_are_refused() {
+        for (provider, raw) in [
+            ("gh", "../b/c"),
+            ("gh", "-a/b/c"),
+            ("gh", "a/../c"),
+            ("gh", "a%2Fb/c/d"),
+            ("gh", "a/b/--upload-pack=x"),
+            ("gh", "a/b/%2D-x"),
+            ("gh", "a/b/c%0A"),
+            ("gh", "a/b/%00"),
+            ("gh", "a/b/%ff"),
+            ("gh", "a/b/x..y"),
+            ("gh", "a/b/@{-1}"),
+            ("gh", "a%0d%0a/b/c"),
+            ("gl", "%2e%2e%2Fx/main"),
+            ("gl", "one/main"),
+            ("git", "file%3A%2F%2F%2Fetc/main"),
+            ("git", "--upload-pack%3Dx/main"),
+            ("git", "ext%3A%3Ash/main"),
+            ("git", "https%3A%2F%2Fu%3Ap%40h%2Fa/main"),
+            ("git", ""),
+            ("gh", ""),
+        ] {
+            assert!(RepoSpec::parse(provider, raw).is_err(), "{provider}/{raw}");
+        }
+        assert_eq!(RepoSpec::parse("gh", &"a".repeat(5000)), Err(SpecError::Unreadable));
+    }
+
+    proptest! {
+        #[test]
+        fn display_parses_back_to_the_same_spec(provider in "gh|gl|git", raw in "[a-zA-Z0-9._%/:-]{0,40}") {
+            if let Ok(spec) = RepoSpec::parse(&provider, &raw) {
+                let shown = spec.to_string();
+                let (provider, rest) = shown.split_once('/').unwrap();
+                prop_assert_eq!(RepoSpec::parse(provider, rest).unwrap(), spec);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(provider in "gh|gl|git", raw in "\\PC{0,80}") {
+            let _ = RepoSpec::parse(&provider, &raw);
+        }
+    }
+}
