@@ -1,0 +1,3 @@
+#!/bin/bash
+# The name used before start-singleuser.py.
+exec /usr/local/bin/start-singleuser.py "$@"
