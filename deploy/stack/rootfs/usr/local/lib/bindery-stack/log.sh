@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the start scripts: `_log LEVEL message...` writes one line to standard error.
 # JUPYTER_DOCKER_STACKS_QUIET silences INFO only; colours need a terminal and no NO_COLOR.
 
