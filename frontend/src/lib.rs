@@ -7,12 +7,12 @@
 //! - [`assets`]: the files of `dist/`, embedded in release builds and read from disk in debug ones, with strong ETags.
 //! - [`context`]: what each page must be told, one struct for each.
 //! - [`pages`]: the templates of `templates/`, compiled in, strict about missing values, escaping everything.
-//! - `script`: JSON made safe to stand inside a `<script>` element.
+//! - `escape`: text made safe to stand in a page.
 
 pub mod assets;
 pub mod context;
+mod escape;
 pub mod pages;
-mod script;
 
 pub use assets::{Asset, asset};
 pub use context::{AboutPage, ErrorPage, FormValues, HomePage, LoadingPage, Provider, Shell};

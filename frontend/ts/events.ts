@@ -1,0 +1,200 @@
+/** The event stream of one build and launch: BinderHub's shapes plus ours, kept whole over lost connections. */
+
+export interface StepInfo {
+  id: string;
+  name?: string;
+  status?: "running" | "done" | "cached" | "failed";
+  duration_ms?: number;
+}
+
+export interface Fault {
+  by?: "user" | "upstream" | "us";
+  message?: string;
+  file?: string;
+  line?: number;
+  hint?: string;
+  retry?: boolean;
+  log_url?: string;
+}
+
+export interface BuildEvent {
+  /** Lower case; empty for an event without one. Unknown phases are passed on. */
+  phase: string;
+  message: string;
+  step?: StepInfo;
+  stream?: string;
+  position?: number;
+  image?: string;
+  imageName?: string;
+  url?: string;
+  token?: string;
+  repo_url?: string;
+  fault?: Fault;
+}
+
+export type Connection = "open" | "reconnecting" | "closed";
+
+export interface StreamHandlers {
+  event(event: BuildEvent): void;
+  connection(state: Connection): void;
+  /** The server could not be reached again; the stream is over. */
+  lost(): void;
+}
+
+/** What we use of `EventSource`. */
+export interface Source {
+  readyState: number;
+  onopen: ((event: Event) => unknown) | null;
+  onmessage: ((event: MessageEvent) => unknown) | null;
+  onerror: ((event: Event) => unknown) | null;
+  close(): void;
+}
+
+const CLOSED = 2;
+/** After an answer that is no event stream, such as a gateway's 502, a browser gives up; we do not, for about two minutes. */
+const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 30_000, 30_000];
+
+export class EventStream {
+  #source: Source | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #attempt = 0;
+  #seen = new Set<string>();
+  #lastId = "";
+  #lastData = "";
+  #fresh = true;
+  #ended = false;
+
+  constructor(
+    private readonly url: string,
+    private readonly handlers: StreamHandlers,
+    private readonly open: (url: string) => Source = (address) => new EventSource(address),
+  ) {
+    this.#connect();
+  }
+
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.handlers.connection("closed");
+  }
+
+  #connect(): void {
+    const source = this.open(this.#address());
+    this.#source = source;
+    this.#fresh = true;
+    source.onopen = () => {
+      this.#fresh = true;
+      if (!this.#ended) this.handlers.connection("open");
+    };
+    source.onmessage = (message) => this.#message(message);
+    source.onerror = () => this.#error(source);
+  }
+
+  /** A new request cannot carry the `Last-Event-ID` header, so it says it in the query. */
+  #address(): string {
+    if (!this.#lastId) return this.url;
+    return `${this.url}${this.url.includes("?") ? "&" : "?"}last_event_id=${encodeURIComponent(this.#lastId)}`;
+  }
+
+  #message({ data, lastEventId }: MessageEvent): void {
+    if (this.#ended || typeof data !== "string") return;
+    this.#attempt = 0;
+    if (this.#isRepeat(data, lastEventId)) return;
+    const event = parseEvent(data);
+    if (!event) return;
+    this.handlers.event(event);
+    if (event.phase === "ready" || event.phase === "failed") this.close();
+  }
+
+  /**
+   * Whether this event was handed on before. An event without an id shows the id of the one before it, so an id we
+   * have just seen is a repeat only when a new connection begins with the very same event.
+   */
+  #isRepeat(data: string, id: string): boolean {
+    const first = this.#fresh;
+    this.#fresh = false;
+    if (!id) return false;
+    if (id === this.#lastId) {
+      if (first && data === this.#lastData) return true;
+    } else {
+      if (this.#seen.has(id)) {
+        this.#fresh = first;
+        return true;
+      }
+      this.#seen.add(id);
+      this.#lastId = id;
+    }
+    this.#lastData = data;
+    return false;
+  }
+
+  #error(source: Source): void {
+    if (this.#ended || source !== this.#source) return;
+    this.handlers.connection("reconnecting");
+    this.#fresh = true;
+    if (source.readyState !== CLOSED) return;
+    source.close();
+    const wait = BACKOFF_MS[this.#attempt++];
+    if (wait === undefined) {
+      this.close();
+      this.handlers.lost();
+      return;
+    }
+    this.#timer = setTimeout(() => this.#connect(), wait);
+  }
+}
+
+/** `null` for what is no event of ours; fields of the wrong kind are left out. */
+export function parseEvent(data: string): BuildEvent | null {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(data);
+  } catch {
+    return null;
+  }
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return null;
+  const given = raw as Record<string, unknown>;
+  const phase = (text(given.phase) ?? "").toLowerCase();
+  const event: BuildEvent = { phase: phase === "failure" ? "failed" : phase, message: text(given.message) ?? "" };
+  for (const key of ["stream", "image", "imageName", "url", "token", "repo_url"] as const) {
+    const value = text(given[key]);
+    if (value !== undefined) event[key] = value;
+  }
+  if (typeof given.position === "number" && Number.isFinite(given.position)) event.position = given.position;
+  const step = parseStep(given.step);
+  if (step) event.step = step;
+  const fault = parseFault(given.fault);
+  if (fault) event.fault = fault;
+  return event;
+}
+
+function parseStep(raw: unknown): StepInfo | undefined {
+  if (typeof raw !== "object" || raw === null) return undefined;
+  const given = raw as Record<string, unknown>;
+  const id = typeof given.id === "number" ? String(given.id) : text(given.id);
+  if (!id) return undefined;
+  const step: StepInfo = { id };
+  const name = text(given.name);
+  if (name) step.name = name;
+  if (given.status === "running" || given.status === "done" || given.status === "cached" || given.status === "failed") step.status = given.status;
+  if (typeof given.duration_ms === "number" && given.duration_ms >= 0) step.duration_ms = given.duration_ms;
+  return step;
+}
+
+function parseFault(raw: unknown): Fault | undefined {
+  if (typeof raw !== "object" || raw === null) return undefined;
+  const given = raw as Record<string, unknown>;
+  const fault: Fault = {};
+  if (given.by === "user" || given.by === "upstream" || given.by === "us") fault.by = given.by;
+  for (const key of ["message", "file", "hint", "log_url"] as const) {
+    const value = text(given[key]);
+    if (value) fault[key] = value;
+  }
+  if (typeof given.line === "number" && given.line > 0) fault.line = given.line;
+  if (typeof given.retry === "boolean") fault.retry = given.retry;
+  return fault;
+}
+
+const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

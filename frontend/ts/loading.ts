@@ -1,0 +1,86 @@
+/** The loading page: one event stream, shown as it comes, ending in a session or a failure card. */
+
+import { BuildModel } from "./build-model";
+import type { BuildProgress } from "./build-progress";
+import { EventStream, type Source } from "./events";
+import { showFailure } from "./failure";
+import { destination, readLaunchQuery } from "./launch-path";
+import type { LogView } from "./log-view";
+import type { PageConfig } from "./page-config";
+
+/** What the page does to its surroundings; tests put their own. */
+export interface Surroundings {
+  openStream: (url: string) => Source;
+  /** Goes there without leaving this page in the history: going back to it would launch once more. */
+  go: (href: string) => void;
+  reload: () => void;
+  nextFrame: (run: () => void) => void;
+  search: string;
+}
+
+export const browser = (): Surroundings => ({
+  openStream: (url) => new EventSource(url),
+  go: (href) => location.replace(href),
+  reload: () => location.reload(),
+  // Hidden tabs get no frames, and their log must not pile up unseen.
+  nextFrame: (run) => (document.hidden ? setTimeout(run, 250) : requestAnimationFrame(run)),
+  search: location.search,
+});
+
+export function startLoading(root: Document, config: PageConfig, around: Surroundings = browser()): EventStream | null {
+  const progress = root.querySelector<BuildProgress>("build-progress");
+  const log = root.querySelector<LogView>("log-view");
+  if (!progress?.dataset.spec || !log) return null;
+  const { baseUrl = config.baseUrl, provider = "", spec, repository = "", buildLogUrl } = progress.dataset;
+  const model = new BuildModel();
+  const title = root.title;
+  progress.model = model;
+  log.model = model;
+
+  let queued = false;
+  const draw = (): void => {
+    queued = false;
+    progress.requestUpdate();
+    log.requestUpdate();
+    root.title = model.phase === "waiting" ? title : `${model.label}: ${repository}`;
+  };
+  const change = (): void => {
+    if (queued) return;
+    queued = true;
+    around.nextFrame(draw);
+  };
+  const finish = (): void => {
+    if (model.failure) showFailure(root, model.failure, buildLogUrl);
+    if (model.session) open(model.session.url, model.session.token);
+  };
+  const open = (url: string, token: string | undefined): void => {
+    try {
+      around.go(destination(url, readLaunchQuery(around.search), token).href);
+    } catch {
+      showFailure(root, { by: "us", message: "The session is ready, but its address is not one a browser can open." }, buildLogUrl);
+    }
+  };
+
+  root.querySelector("#btn-retry")?.addEventListener("click", () => around.reload());
+  const token = config.buildToken ? `?build_token=${encodeURIComponent(config.buildToken)}` : "";
+  return new EventStream(
+    `${baseUrl}build/${provider}/${spec}${token}`,
+    {
+      event(event) {
+        model.apply(event);
+        change();
+        if (model.finished) finish();
+      },
+      connection(state) {
+        model.connection = state;
+        change();
+      },
+      lost() {
+        model.fail({ by: "us", message: "The connection to the service was lost and did not come back.", hint: "Check your network, then try again. A build that was running goes on.", retry: true });
+        change();
+        finish();
+      },
+    },
+    around.openStream,
+  );
+}

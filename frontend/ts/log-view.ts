@@ -1,0 +1,91 @@
+/** `<log-view>`: the build log by step, the step at work open. */
+
+import { html, LitElement, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { plainText } from "./ansi";
+import { type BuildModel, duration, type Step } from "./build-model";
+import { LineList } from "./line-list";
+
+const STATUS: Record<Step["status"], string> = { running: "running", done: "done", cached: "cached", failed: "failed" };
+
+export class LogView extends LitElement {
+  static override properties = { model: { attribute: false } };
+  model: BuildModel | undefined;
+  #lists = new Map<string, LineList>();
+  /** What a visitor opened or closed by hand stays so. */
+  #chosen = new Map<string, boolean>();
+  #copied = "";
+  #atEnd = true;
+
+  protected override createRenderRoot(): HTMLElement {
+    this.replaceChildren();
+    return this;
+  }
+
+  protected override willUpdate(): void {
+    const panel = this.querySelector(".steps");
+    this.#atEnd = !panel || panel.scrollHeight - panel.scrollTop - panel.clientHeight < 48;
+  }
+
+  protected override updated(): void {
+    for (const step of this.model?.steps ?? []) {
+      const host = this.querySelector<HTMLElement>(`[data-lines="${CSS.escape(step.id)}"]`);
+      if (!host) continue;
+      let list = this.#lists.get(step.id);
+      if (!list) {
+        list = new LineList(host, step);
+        this.#lists.set(step.id, list);
+      }
+      list.sync();
+    }
+    const panel = this.querySelector(".steps");
+    if (panel && this.#atEnd) panel.scrollTop = panel.scrollHeight;
+  }
+
+  protected override render(): unknown {
+    const steps = this.model?.steps ?? [];
+    return html`
+      <div class="log-tools">
+        <span class="count">${steps.length === 0 ? "Nothing yet." : nothing}</span>
+        <span class="visually-hidden" role="status">${this.#copied}</span>
+        ${this.dataset.buildLogUrl ? html`<a href=${this.dataset.buildLogUrl}>Full log</a>` : nothing}
+        <button class="button small" type="button" ?disabled=${steps.length === 0} @click=${this.#copy}>Copy log</button>
+      </div>
+      <div class="steps" tabindex="0" role="region" aria-label="Build log by step">
+        ${repeat(
+          steps,
+          (step) => step.id,
+          (step) => html`<details data-step-status=${step.status} ?open=${this.#isOpen(step)} @toggle=${(event: Event) => this.#toggled(step, event)}>
+            <summary>
+              <span class="mark" aria-hidden="true"></span>
+              <span class="step-name">${step.name}</span>
+              <span class="step-status">${STATUS[step.status]}${step.durationMs === undefined ? nothing : html`<span class="took">${duration(step.durationMs)}</span>`}</span>
+            </summary>
+            <div class="lines" data-lines=${step.id}></div>
+          </details>`,
+        )}
+      </div>
+    `;
+  }
+
+  /** The newest step stays open after its end, so that its last words can be read; a failed one always. */
+  #isOpen(step: Step): boolean {
+    return this.#chosen.get(step.id) ?? (step.status === "running" || step.status === "failed" || step === this.model?.steps.at(-1));
+  }
+
+  #toggled(step: Step, event: Event): void {
+    const open = (event.target as HTMLDetailsElement).open;
+    if (open !== this.#isOpen(step)) this.#chosen.set(step.id, open);
+  }
+
+  readonly #copy = async (): Promise<void> => {
+    const text = (this.model?.steps ?? []).map((step) => [`== ${step.name} (${step.status})`, ...step.lines.map(plainText), plainText(step.current)].join("\n")).join("\n");
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#copied = "Copied the log.";
+    } catch {
+      this.#copied = "The browser did not allow copying.";
+    }
+    this.requestUpdate();
+  };
+}

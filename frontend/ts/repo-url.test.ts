@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { PROVIDERS } from "./fixtures";
+import { hostOf, parseRepository, type Source } from "./repo-url";
+
+const parse = (text: string, selected = "gh") => parseRepository(text, PROVIDERS, selected);
+const gh = { provider: "gh", repo: "user/repo" };
+const SHA = "0123456789abcdef0123456789abcdef01234567";
+
+const RECOGNISED: [string, Source][] = [
+  ["https://github.com/user/repo", gh],
+  ["https://github.com/user/repo/", gh],
+  ["https://github.com/user/repo.git", gh],
+  ["http://www.github.com/user/repo", gh],
+  ["HTTPS://GitHub.com/user/repo", gh],
+  ["  https://github.com/user/repo\n", gh],
+  ["github.com/user/repo", gh],
+  ["git@github.com:user/repo.git", gh],
+  ["ssh://git@github.com/user/repo.git", gh],
+  ["git://github.com/user/repo.git", gh],
+  ["git+https://github.com/user/repo.git", gh],
+  ["https://me:secret@github.com/user/repo", gh],
+  ["https://github.com/user/repo#readme", gh],
+  ["https://github.com/user/repo?tab=readme-ov-file", gh],
+  ["https://github.com/user/repo/issues", gh],
+  ["user/repo", gh],
+  ["user/repo@v1.2", { ...gh, ref: "v1.2" }],
+  ["https://github.com/user/repo/tree/main", { ...gh, ref: "main" }],
+  ["https://github.com/user/repo/tree/HEAD", gh],
+  ["https://github.com/user/repo/tree/feature%2Fx/a", { ...gh, ref: "feature/x", path: "a" }],
+  ["https://github.com/user/repo/tree/main/docs/guide", { ...gh, ref: "main", path: "docs/guide" }],
+  ["https://github.com/user/repo/blob/main/a%20b.ipynb", { ...gh, ref: "main", path: "a b.ipynb" }],
+  ["https://github.com/user/repo/blob/main/a.ipynb?plain=1#L3", { ...gh, ref: "main", path: "a.ipynb" }],
+  [`https://github.com/user/repo/commit/${SHA}`, { ...gh, ref: SHA }],
+  ["https://github.com/user/repo/releases/tag/v1.2", { ...gh, ref: "v1.2" }],
+  ["https://github.com/user/repo/pull/12/files", { ...gh, ref: "refs/pull/12/head" }],
+  ["user/repo/blob/main/a.ipynb", { ...gh, ref: "main", path: "a.ipynb" }],
+  ["https://raw.githubusercontent.com/user/repo/main/a.ipynb", { ...gh, ref: "main", path: "a.ipynb" }],
+  ["https://raw.githubusercontent.com/user/repo/refs/heads/main/a.ipynb", { ...gh, ref: "main", path: "a.ipynb" }],
+  ["https://nbviewer.org/github/user/repo/blob/main/a.ipynb", { ...gh, ref: "main", path: "a.ipynb" }],
+  ["https://colab.research.google.com/github/user/repo/blob/main/a.ipynb", { ...gh, ref: "main", path: "a.ipynb" }],
+  ["https://mybinder.org/v2/gh/user/repo/HEAD?labpath=a%2Fb.ipynb", { ...gh, path: "a/b.ipynb", pathType: "lab" }],
+  ["https://mybinder.org/v2/gh/user/repo/feature/x?urlpath=rstudio", { ...gh, ref: "feature/x", path: "rstudio", pathType: "url" }],
+  ["https://hub.example/x/v2/gl/group%2Fsub%2Frepo/main?filepath=a.ipynb", { provider: "gl", repo: "group/sub/repo", ref: "main", path: "a.ipynb", pathType: "file" }],
+  ["https://hub.example/v2/git/https%3A%2F%2Fexample.org%2Fr.git/HEAD", { provider: "git", repo: "https://example.org/r.git" }],
+  ["https://gitlab.com/group/repo", { provider: "gl", repo: "group/repo" }],
+  ["https://gitlab.com/group/sub/deep/repo.git", { provider: "gl", repo: "group/sub/deep/repo" }],
+  ["https://gitlab.com/group/sub/repo/-/tree/main", { provider: "gl", repo: "group/sub/repo", ref: "main" }],
+  ["https://gitlab.com/group/repo/-/blob/main/a/b.ipynb?ref_type=heads", { provider: "gl", repo: "group/repo", ref: "main", path: "a/b.ipynb" }],
+  ["https://gitlab.com/group/repo/blob/main/a.ipynb", { provider: "gl", repo: "group/repo", ref: "main", path: "a.ipynb" }],
+  [`https://gitlab.com/group/repo/-/commit/${SHA}`, { provider: "gl", repo: "group/repo", ref: SHA }],
+  ["https://gitlab.com/group/repo/-/merge_requests/7", { provider: "gl", repo: "group/repo", ref: "refs/merge-requests/7/head" }],
+  ["https://gitlab.com/group/repo/-/issues", { provider: "gl", repo: "group/repo" }],
+  ["git@gitlab.com:group/sub/repo.git", { provider: "gl", repo: "group/sub/repo" }],
+  ["https://example.org/some/repo.git", { provider: "git", repo: "https://example.org/some/repo.git" }],
+  ["http://127.0.0.1:9418/repo.git", { provider: "git", repo: "http://127.0.0.1:9418/repo.git" }],
+  ["http://localhost:3000/repo/", { provider: "git", repo: "http://localhost:3000/repo" }],
+  ["https://me:secret@example.org/repo.git", { provider: "git", repo: "https://example.org/repo.git" }],
+  ["ssh://git@example.org:2222/repo.git", { provider: "git", repo: "ssh://git@example.org:2222/repo.git" }],
+  ["git@example.org:user/repo.git", { provider: "git", repo: "git@example.org:user/repo.git" }],
+  ["https://git.example.org/group/repo/-/tree/dev/src", { provider: "git", repo: "https://git.example.org/group/repo", ref: "dev", path: "src" }],
+  ["https://codeberg.org/user/repo/src/branch/main/a.ipynb", { provider: "git", repo: "https://codeberg.org/user/repo", ref: "main", path: "a.ipynb" }],
+  [`https://codeberg.org/user/repo/src/commit/${SHA}`, { provider: "git", repo: "https://codeberg.org/user/repo", ref: SHA }],
+  ["https://bitbucket.org/user/repo/src/main/a.ipynb", { provider: "git", repo: "https://bitbucket.org/user/repo", ref: "main", path: "a.ipynb" }],
+  ["https://github.example.com/user/repo/blob/main/a.ipynb", { provider: "git", repo: "https://github.example.com/user/repo", ref: "main", path: "a.ipynb" }],
+];
+
+describe("a pasted address", () => {
+  it.each(RECOGNISED)("%s", (text, source) => expect(parse(text)).toEqual(source));
+
+  it.each(["", "   ", "repo", "two words/x", "https://github.com/user", "https://github.com/", "https://", "../etc", "javascript:alert(1)", "a/../b", "user/repo\u0000", "https://example.org"])(
+    "%j names no repository",
+    (text) => expect(parse(text)).toBeNull(),
+  );
+
+  it("means by a bare name what the chosen provider does", () => {
+    expect(parse("group/sub/repo", "gl")).toEqual({ provider: "gl", repo: "group/sub/repo" });
+    expect(parse("user/repo", "git")).toEqual(gh);
+  });
+
+  it("keeps the names of providers that are no forge as they are", () => {
+    const zenodo = { displayName: "Zenodo", id: "zenodo", repo: { label: "DOI", placeholder: "" }, ref: { enabled: false } };
+    expect(parseRepository("10.5281/zenodo.3242074", [...PROVIDERS, zenodo], "zenodo")).toEqual({ provider: "zenodo", repo: "10.5281/zenodo.3242074" });
+  });
+
+  it("finds a provider by the host its detection names", () => {
+    const own = PROVIDERS.map((p) => (p.id === "gl" ? { ...p, detect: { regex: "^(https?://git\\.campus\\.example/)?(?<repo>.*[^/])/?" } } : p));
+    expect(own.map(hostOf)).toEqual(["github.com", "git.campus.example", null]);
+    expect(parseRepository("https://git.campus.example/a/b/-/tree/main", own, "gh")).toEqual({ provider: "gl", repo: "a/b", ref: "main" });
+    expect(parseRepository("https://gitlab.com/a/b", own, "gh")).toEqual({ provider: "git", repo: "https://gitlab.com/a/b" });
+  });
+
+  it("never keeps a password", () => {
+    for (const text of ["https://me:s3cret@github.com/u/r", "https://me:s3cret@example.org/u/r", "https://s3cret@example.org/u/r", "ssh://git:s3cret@example.org/r"]) {
+      expect(JSON.stringify(parse(text)), text).not.toContain("s3cret");
+    }
+  });
+});
