@@ -90,13 +90,13 @@ impl FromStr for RepoUrl {
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\' || is_bidi_control(c)) {
             return Err(RepoUrlError::NotAUrl("it contains a space, backslash or control character".to_owned()));
         }
-        // The URL standard skips surplus slashes before the host; an address that needs that is not what it looks like.
-        if text.split_once("://").is_some_and(|(_, rest)| rest.starts_with('/')) {
-            return Err(RepoUrlError::NotAUrl("it names no host".to_owned()));
-        }
         let mut url = Url::parse(text).map_err(|error| RepoUrlError::NotAUrl(error.to_string()))?;
         if !matches!(url.scheme(), "https" | "http" | "git") {
             return Err(RepoUrlError::Scheme(url.scheme().to_owned()));
+        }
+        // The URL standard skips surplus slashes before the host; an address that needs that is not what it looks like.
+        if text.split_once("://").is_some_and(|(_, rest)| rest.starts_with('/')) {
+            return Err(RepoUrlError::NotAUrl("it names no host".to_owned()));
         }
         if !url.username().is_empty() || url.password().is_some() || text.contains('@') && has_userinfo(text) {
             return Err(RepoUrlError::Credentials);

@@ -1,1 +1,89 @@
-//! Placeholder.
+//! HTTP to people and programs: pages, the event stream, badges, health and metrics.
+//!
+//! It holds no state that matters: builds, launches and their events live in the store, and a restart loses nothing. It never
+//! talks to an engine, never fetches content itself, and names seams, never an adapter.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `app.rs` | the route table, on one screen |
+//! | `visit.rs` | one visitor's request, from spec to session: resolve, join or start a build, launch, tell |
+//! | `stream.rs` | `/build/…`: a visit as server-sent events, with resume |
+//! | `wire.rs` | events as BinderHub clients read them |
+//! | `pages.rs` | home, loading, about and error pages |
+//! | `assets.rs` | built files and badges |
+//! | `builds.rs` | a build's log at its permanent address |
+//! | `status.rs` | `/health`, `/versions`, `/metrics` |
+//! | `providers.rs` | `/api/repoproviders` |
+//! | `headers.rs` | content security policy, CORS, and who the visitor is behind proxies |
+//! | `metrics.rs` | what is counted |
+
+mod app;
+mod assets;
+mod builds;
+mod config;
+mod error;
+mod headers;
+mod metrics;
+mod pages;
+mod providers;
+mod status;
+mod stream;
+mod visit;
+mod wire;
+
+use std::sync::Arc;
+
+use bindery_core::seams::{ContentProvider, EventLog, Queue, SessionStore};
+use bindery_frontend::Pages;
+
+pub use app::{configure, serve};
+pub use config::{Config, Network};
+pub use error::Error;
+pub use metrics::{Metrics, Reading};
+pub use status::{Check, Probe};
+
+/// Everything a request handler may use.
+pub struct Web {
+    config: Config,
+    /// What, beside repository and commit, decides what is built; part of every image key.
+    recipe: String,
+    content: Arc<dyn ContentProvider>,
+    queue: Arc<dyn Queue>,
+    events: Arc<dyn EventLog>,
+    sessions: Arc<dyn SessionStore>,
+    pages: Pages,
+    metrics: Arc<Metrics>,
+    checks: status::Checks,
+}
+
+/// The outside worlds the web role uses.
+pub struct Seams {
+    /// Resolves what visitors ask for.
+    pub content: Arc<dyn ContentProvider>,
+    /// Builds.
+    pub queue: Arc<dyn Queue>,
+    /// What builds and launches say.
+    pub events: Arc<dyn EventLog>,
+    /// Sessions.
+    pub sessions: Arc<dyn SessionStore>,
+}
+
+impl Web {
+    /// A web role over these seams. `recipe` names everything beside repository and commit that decides what is built, and must be
+    /// the same in every process of a site. `checks` are shown by `/health` in this order.
+    ///
+    /// # Errors
+    /// A template does not compile.
+    pub fn new(
+        config: Config,
+        recipe: String,
+        seams: Seams,
+        checks: Vec<Arc<dyn Check>>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Error> {
+        let Seams { content, queue, events, sessions } = seams;
+        let pages = Pages::new().map_err(|error| Error::Pages(error.to_string()))?;
+        let checks = status::Checks::new(checks);
+        Ok(Self { config, recipe, content, queue, events, sessions, pages, metrics, checks })
+    }
+}

@@ -1,0 +1,107 @@
+//! The route table.
+
+use std::net::TcpListener;
+
+use actix_web::dev::{Service as _, ServiceRequest};
+use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use tokio_util::sync::CancellationToken;
+
+use crate::headers::{add_cors, preflight};
+use crate::{Error, Web, assets, builds, pages, providers, status, stream};
+
+/// Every route, on one screen.
+pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
+    routes.service(
+        web::scope(base_path.trim_end_matches('/'))
+            // For programs, BinderHub's clients among them: readable across origins.
+            .service(
+                web::resource("/build/{provider}/{spec:.*}")
+                    .route(web::get().to(stream::build))
+                    .route(web::method(actix_web::http::Method::OPTIONS).to(|| async { preflight() }))
+                    .wrap(from_fn(cors)),
+            )
+            .service(web::resource("/versions").route(web::get().to(status::versions)).wrap(from_fn(cors)))
+            .service(
+                web::resource("/health")
+                    .route(web::get().to(status::health))
+                    .route(web::head().to(status::health))
+                    .wrap(from_fn(cors)),
+            )
+            .service(web::resource("/api/repoproviders").route(web::get().to(providers::list)).wrap(from_fn(cors)))
+            .service(web::resource("/builds/{id}").route(web::get().to(builds::record)).wrap(from_fn(cors)))
+            .service(web::resource("/builds/{id}/log").route(web::get().to(builds::log)).wrap(from_fn(cors)))
+            .route("/metrics", web::get().to(status::metrics))
+            // For people.
+            .service(
+                web::scope("")
+                    .wrap(Compress::default())
+                    .route("/", web::get().to(pages::home))
+                    .route("/about", web::get().to(pages::about))
+                    .route("/launch", web::get().to(pages::launch_form))
+                    .route("/v2/{provider}/{spec:.*}", web::get().to(pages::loading))
+                    .route("/repo/{tail:.*}", web::get().to(pages::legacy_repo))
+                    // For READMEs and browsers.
+                    .route("/static/{name}", web::get().to(assets::file))
+                    .route("/badge_logo.svg", web::get().to(assets::badge_logo))
+                    .route("/badge.svg", web::get().to(assets::badge))
+                    .route("/assets/images/badge.svg", web::get().to(assets::badge))
+                    .route("/logo_social.png", web::get().to(assets::logo_social))
+                    .route("/favicon.ico", web::get().to(assets::favicon))
+                    .default_service(web::to(pages::fallback)),
+            ),
+    );
+}
+
+/// Lets pages of the origins the site allows read the answer.
+async fn cors(
+    request: ServiceRequest,
+    next: actix_web::middleware::Next<impl actix_web::body::MessageBody>,
+) -> Result<actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>, actix_web::Error> {
+    let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let allowed =
+        request.app_data::<web::Data<Web>>().map(|web| web.config.cors_allow_origin.clone()).unwrap_or_default();
+    let mut response = next.call(request).await?;
+    add_cors(response.headers_mut(), origin.as_deref(), &allowed);
+    Ok(response)
+}
+
+/// Serves on `listener` until `shutdown`, then closes: open streams are told nothing and resume elsewhere.
+///
+/// # Errors
+/// The listener cannot be used.
+pub async fn serve(web: Web, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
+    let base_path = web.config.base_path();
+    let web = web::Data::new(web);
+    let server = HttpServer::new(move || {
+        let base_path = base_path.clone();
+        App::new()
+            .app_data(web.clone())
+            .wrap_fn(|request, app| {
+                let response = app.call(request);
+                async {
+                    let mut response = response.await?;
+                    response
+                        .headers_mut()
+                        .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+                    Ok(response)
+                }
+            })
+            .configure(move |routes| configure(routes, &base_path))
+    })
+    .workers(std::thread::available_parallelism().map_or(2, usize::from))
+    .shutdown_timeout(1)
+    .disable_signals()
+    .listen(listener)
+    .map_err(Error::Server)?
+    .run();
+    let handle = server.handle();
+    let stopper = actix_web::rt::spawn(async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    });
+    let result = server.await.map_err(Error::Server);
+    stopper.abort();
+    result
+}

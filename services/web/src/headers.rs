@@ -1,0 +1,108 @@
+//! Headers that decide what a browser may do with our answers, and who the visitor is behind proxies.
+
+use std::net::IpAddr;
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use uuid::Uuid;
+
+use crate::config::Network;
+
+/// Request headers a cross-origin page may send: what BinderHub's clients and native event streams use.
+const ALLOWED_HEADERS: &str = "authorization, x-xsrftoken, cache-control, last-event-id, content-type, accept";
+
+/// A fresh nonce for one response's content security policy.
+pub(crate) fn nonce() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// The content security policy of a page: our own files, one inline script by its nonce, nobody may frame it.
+pub(crate) fn content_security_policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; font-src 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    )
+}
+
+/// The value of `Access-Control-Allow-Origin` for a request from `origin`, when the site allows it.
+fn allowed_origin(origin: Option<&str>, allowed: &[String]) -> Option<String> {
+    if allowed.iter().any(|entry| entry == "*") {
+        return Some("*".to_owned());
+    }
+    origin.filter(|origin| allowed.iter().any(|entry| entry.trim_end_matches('/') == *origin)).map(str::to_owned)
+}
+
+/// Adds what lets pages of other origins read this answer.
+pub(crate) fn add_cors(headers: &mut HeaderMap, origin: Option<&str>, allowed: &[String]) {
+    if let Some(value) = allowed_origin(origin, allowed).and_then(|origin| HeaderValue::from_str(&origin).ok()) {
+        if value != "*" {
+            headers.insert(HeaderName::from_static("vary"), HeaderValue::from_static("Origin"));
+        }
+        headers.insert(HeaderName::from_static("access-control-allow-origin"), value);
+        headers
+            .insert(HeaderName::from_static("access-control-allow-headers"), HeaderValue::from_static(ALLOWED_HEADERS));
+    }
+}
+
+/// The answer to a preflight request.
+pub(crate) fn preflight() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header(("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS"))
+        .insert_header(("Access-Control-Max-Age", "600"))
+        .finish()
+}
+
+/// The visitor's address: the peer's, or, when the peer is a trusted proxy, the right-most address of `X-Forwarded-For` that is not
+/// one itself. Empty when unknown.
+pub(crate) fn client_ip(request: &HttpRequest, trusted: &[Network]) -> String {
+    let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return String::new() };
+    let forwarded = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok())
+        .collect::<Vec<_>>()
+        .join(",");
+    client_of(peer, &forwarded, trusted).to_string()
+}
+
+fn client_of(peer: IpAddr, forwarded: &str, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
+    if !is_trusted(peer) {
+        return peer;
+    }
+    let mut client = peer;
+    for hop in forwarded.rsplit(',') {
+        let Ok(ip) = hop.trim().parse::<IpAddr>() else { break };
+        client = ip;
+        if !is_trusted(ip) {
+            break;
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{allowed_origin, client_of};
+
+    #[test]
+    fn only_a_trusted_proxy_may_say_who_the_client_is() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let client = |peer: &str, forwarded| client_of(peer.parse().unwrap(), forwarded, &trusted).to_string();
+        assert_eq!(client("203.0.113.9", "198.51.100.1"), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", "198.51.100.1"), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.7"), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", ""), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", "198.51.100.1, <script>"), "10.0.0.1");
+    }
+
+    #[test]
+    fn origins_are_matched_whole() {
+        let allowed = ["https://a.example".to_owned()];
+        assert_eq!(allowed_origin(Some("https://a.example"), &allowed).as_deref(), Some("https://a.example"));
+        for origin in ["https://a.example.evil", "http://a.example", "null", "https://a.example:444"] {
+            assert_eq!(allowed_origin(Some(origin), &allowed), None, "{origin}");
+        }
+        assert_eq!(allowed_origin(None, &["*".to_owned()]).as_deref(), Some("*"));
+    }
+}

@@ -1,0 +1,160 @@
+//! `/build/<provider>/<spec>`: a visit as server-sent events.
+//!
+//! Always answers 200 once routed, with errors as `failed` events, because BinderHub's clients read nothing else. Every event of a
+//! log carries an id, so a dropped stream resumes with `Last-Event-ID` where it was; the stream stays open for a while after its
+//! last event so that the client closes first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bindery_core::{EventBody, Fault};
+use bytes::Bytes;
+use futures::Stream;
+use tokio::sync::mpsc;
+
+use crate::Web;
+use crate::headers::client_ip;
+use crate::visit::Visit;
+use crate::wire::{Message, StreamId};
+
+/// Events a slow client may fall behind by before its visit waits for it. Others are not delayed: each has its own.
+const BEHIND: usize = 256;
+
+/// Counts open streams, so that a flood of them is refused while the service still answers.
+#[derive(Default)]
+pub(crate) struct OpenStreams(AtomicUsize);
+
+struct OpenStream(Arc<OpenStreams>);
+
+impl OpenStreams {
+    fn open(self: &Arc<Self>, most: usize) -> Option<OpenStream> {
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < most).then_some(open + 1));
+        taken.ok().map(|_| OpenStream(Arc::clone(self)))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// `GET /build/<provider>/<spec>`.
+pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResponse {
+    let headers = request.headers();
+    if !accepts_event_stream(headers) {
+        let fault = Fault::user("not-acceptable", "Missing Accept header: text/event-stream");
+        return respond(once(Message::of_body(&EventBody::failed(fault), Some(400))));
+    }
+    let Some(open) = web.metrics.streams().open(web.config.max_streams) else {
+        let fault = Fault::us("too-many-streams", "This service is watched by too many people right now.")
+            .hint("Try again in a minute.");
+        return respond(once(Message::of_body(&EventBody::failed(fault), Some(503))));
+    };
+    // The raw path: escapes must not be decoded before the provider's grammar has split it.
+    let base = web.config.base_path();
+    let tail = request.uri().path().strip_prefix(&format!("{base}build/")).unwrap_or_default();
+    let (provider, raw_spec) = tail.split_once('/').unwrap_or((tail, ""));
+    let visit = Visit {
+        provider: provider.to_owned(),
+        raw_spec: raw_spec.to_owned(),
+        client_ip: client_ip(&request, &web.config.trusted_proxies),
+        resume: last_event_id(headers),
+        build_only: query_flag(request.query_string(), "build_only"),
+    };
+    let (sender, receiver) = mpsc::channel(BEHIND);
+    let config = web.config.clone();
+    // Its own task: dropping the response drops the receiver, which ends the task at its next event.
+    actix_web::rt::spawn(async move { web.visit(visit, sender).await });
+    let keepalive = Duration::from_secs(config.keepalive_seconds.clamp(1, 25));
+    respond(stream(receiver, keepalive, Duration::from_secs(config.linger_seconds), open))
+}
+
+fn respond<S>(body: S) -> HttpResponse
+where
+    S: Stream<Item = Result<Bytes, actix_web::Error>> + 'static,
+{
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/event-stream"))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        // Proxies in front must not hold events back.
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(body)
+}
+
+fn once(message: Message) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+    futures::stream::once(std::future::ready(Ok(Bytes::from(message.encode()))))
+}
+
+struct State {
+    receiver: mpsc::Receiver<Message>,
+    keepalive: tokio::time::Interval,
+    /// Set when the visit has ended: the time to close.
+    closing: Option<tokio::time::Instant>,
+    linger: Duration,
+    _open: OpenStream,
+}
+
+/// The visit's messages, keep-alive comments between them, and silence for a while after the last.
+fn stream(
+    receiver: mpsc::Receiver<Message>,
+    keepalive: Duration,
+    linger: Duration,
+    open: OpenStream,
+) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+    let mut keepalive = tokio::time::interval(keepalive);
+    keepalive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    keepalive.reset();
+    let state = State { receiver, keepalive, closing: None, linger, _open: open };
+    let opening = futures::stream::once(std::future::ready(Ok(Bytes::from_static(b"retry: 2000\n\n"))));
+    futures::StreamExt::chain(opening, futures::stream::unfold(state, next))
+}
+
+async fn next(mut state: State) -> Option<(Result<Bytes, actix_web::Error>, State)> {
+    loop {
+        if let Some(closing) = state.closing {
+            tokio::select! {
+                () = tokio::time::sleep_until(closing) => return None,
+                _ = state.keepalive.tick() => return Some((Ok(Bytes::from_static(b":keepalive\n\n")), state)),
+            }
+        }
+        tokio::select! {
+            message = state.receiver.recv() => match message {
+                Some(message) => {
+                    let mut text = message.encode();
+                    // Whatever else is ready goes in the same write.
+                    while text.len() < 32 * 1024
+                        && let Ok(message) = state.receiver.try_recv()
+                    {
+                        text.push_str(&message.encode());
+                    }
+                    state.keepalive.reset();
+                    return Some((Ok(Bytes::from(text)), state));
+                }
+                None => state.closing = Some(tokio::time::Instant::now() + state.linger),
+            },
+            _ = state.keepalive.tick() => return Some((Ok(Bytes::from_static(b":keepalive\n\n")), state)),
+        }
+    }
+}
+
+/// Lenient: `text/event-stream` anywhere in `Accept`, or no `Accept`, or `*/*`.
+fn accepts_event_stream(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all("accept").filter_map(|value| value.to_str().ok()).peekable();
+    values.peek().is_none() || values.any(|value| value.contains("text/event-stream") || value.contains("*/*"))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Option<StreamId> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+}
+
+fn query_flag(query: &str, name: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && value.eq_ignore_ascii_case("true"))
+}

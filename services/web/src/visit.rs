@@ -1,0 +1,255 @@
+//! One visitor's request, from spec to session: resolve, join or start a build, launch, and tell each step.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bindery_core::seams::StoreError;
+use bindery_core::{
+    BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey, LaunchId,
+    LaunchRequest, LaunchSource, Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, Timestamp, Topic,
+};
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::Web;
+use crate::metrics::LaunchPath;
+use crate::wire::{Message, StreamId};
+
+const WAITING: &str = "Waiting for build to start...";
+const FOUND: &str = "Found built image, launching...\n";
+
+/// What a visitor asks for, and where they left off.
+pub(crate) struct Visit {
+    pub(crate) provider: String,
+    /// The rest of the path, still percent-encoded.
+    pub(crate) raw_spec: String,
+    pub(crate) client_ip: String,
+    /// `Last-Event-ID`.
+    pub(crate) resume: Option<StreamId>,
+    /// End after the build.
+    pub(crate) build_only: bool,
+}
+
+/// The visitor has gone; nothing more needs telling.
+struct Gone;
+
+/// How a topic ended.
+enum End {
+    Built,
+    Ready,
+    Failed(Fault),
+}
+
+/// Why a visit stopped early.
+enum Stop {
+    Gone,
+    Fault(Fault),
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl Web {
+    /// Carries out a visit, sending every event to `out` until the terminal one. Ends early when the receiver is dropped; the build
+    /// goes on all the same.
+    pub(crate) async fn visit(&self, visit: Visit, out: mpsc::Sender<Message>) {
+        let started = tokio::time::Instant::now();
+        match self.visit_steps(&visit, &out).await {
+            Ok(path) => self.metrics.visit_ready(path, started.elapsed()),
+            Err(Stop::Gone) => self.metrics.visit_left(),
+            Err(Stop::Fault(fault)) => {
+                self.metrics.visit_failed(fault.by);
+                if fault.by == FaultBy::Us {
+                    tracing::error!(code = %fault.code, provider = %visit.provider, "visit failed: {fault}");
+                }
+                let status = status_of(&fault);
+                // The visitor may have gone meanwhile; then there is nobody to tell.
+                let _ = out.send(Message::of_body(&EventBody::failed(fault), Some(status))).await;
+            }
+        }
+    }
+
+    async fn visit_steps(&self, visit: &Visit, out: &mpsc::Sender<Message>) -> Result<LaunchPath, Stop> {
+        // A visitor who was already launching goes on with that launch.
+        if let Some(StreamId { topic: Topic::Launch(launch), event }) = visit.resume
+            && self.exists(Topic::Launch(launch)).await?
+        {
+            return match self.tell(Topic::Launch(launch), event, out).await? {
+                End::Failed(_) | End::Built | End::Ready => Ok(LaunchPath::Resumed),
+            };
+        }
+        let mut resumed = self.resumed_build(visit.resume).await?;
+        let request = match &resumed {
+            Some((record, _)) => record.request.clone(),
+            None => self.resolve(visit).await?,
+        };
+        let mut launch_path = LaunchPath::Built;
+        // Twice at most: an image that vanished from the engine is built again, once.
+        for last_try in [false, true] {
+            let (record, after) = match resumed.take() {
+                Some((record, after)) => (record, Some(after)),
+                None => (self.queue.submit(&request, EventBody::message(Phase::Waiting, WAITING)).await?, None),
+            };
+            if let (BuildState::Built { image, .. }, None) = (&record.state, after) {
+                let found = EventBody { message: FOUND.to_owned(), ..EventBody::built(image.name.clone()) };
+                send(out, Message::of_body(&found, None)).await?;
+                launch_path = LaunchPath::Cached;
+            } else if let End::Failed(_) =
+                self.tell(Topic::Build(record.id), after.unwrap_or(EventId::START), out).await?
+            {
+                return Ok(LaunchPath::BuildFailed);
+            }
+            if visit.build_only {
+                return Ok(launch_path);
+            }
+            let built = self
+                .queue
+                .get(record.id)
+                .await?
+                .ok_or_else(|| Fault::us("build-lost", "the build's record is gone."))?;
+            let BuildState::Built { image, .. } = built.state else {
+                return Err(Fault::us("build-lost", "the build ended without an image.").into());
+            };
+            let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request.resolved) };
+            match self.launch(launch, out, !last_try).await? {
+                End::Failed(fault) if fault.code == "image-missing" && !last_try => {
+                    tracing::warn!(build = %record.id, "the image of a finished build is gone from the engine; building it again");
+                    self.queue.forget(&request.key).await?;
+                }
+                End::Failed(_) => return Ok(LaunchPath::LaunchFailed),
+                End::Built | End::Ready => return Ok(launch_path),
+            }
+        }
+        Ok(launch_path)
+    }
+
+    /// The build the visitor was watching and how far, if they say so and it exists. It may have failed since: then they are told
+    /// that, and no new build starts.
+    async fn resumed_build(&self, resume: Option<StreamId>) -> Result<Option<(BuildRecord, EventId)>, Stop> {
+        let Some(StreamId { topic: Topic::Build(id), event }) = resume else { return Ok(None) };
+        Ok(self.queue.get(id).await?.map(|record| (record, event)))
+    }
+
+    async fn resolve(&self, visit: &Visit) -> Result<BuildRequest, Stop> {
+        let spec = RepoSpec::parse(&visit.provider, &visit.raw_spec)
+            .map_err(|error| Fault::user("bad-spec", error.to_string()))?;
+        let resolved = self.content.resolve(&spec).await?;
+        Ok(BuildRequest { key: ImageKey::new(&resolved, &self.recipe), resolved })
+    }
+
+    /// Asks for a session and tells how it comes up. With `hold_missing_image`, that one failure is not told, because the caller
+    /// mends it.
+    async fn launch(
+        &self,
+        request: LaunchRequest,
+        out: &mpsc::Sender<Message>,
+        hold_missing_image: bool,
+    ) -> Result<End, Stop> {
+        let topic = Topic::Launch(request.id);
+        self.events.append(topic, vec![EventBody::message(Phase::Launching, "Launching server...")], None).await?;
+        let token = Secret::new(URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()));
+        let session = Session::queued(SessionId::new(), request, token, Timestamp::now());
+        self.sessions.put(&session).await?;
+        let mut events = self.events.follow(topic, EventId::START).await?;
+        while let Some(event) = events.next().await {
+            let event = event?;
+            if let Some(fault) = &event.body.fault
+                && hold_missing_image
+                && fault.code == "image-missing"
+            {
+                return Ok(End::Failed(fault.clone()));
+            }
+            send(out, Message::of_event(topic, &event, None)).await?;
+            if let Some(end) = end_of(&event) {
+                return Ok(end);
+            }
+        }
+        Err(Fault::us("launch-interrupted", "the launch's events ended early.").into())
+    }
+
+    /// Sends every event of a topic after `after`, until its terminal one.
+    async fn tell(&self, topic: Topic, after: EventId, out: &mpsc::Sender<Message>) -> Result<End, Stop> {
+        let mut events = self.events.follow(topic, after).await?;
+        let mut last = None;
+        while let Some(event) = events.next().await {
+            let event = event?;
+            send(out, Message::of_event(topic, &event, self.log_url(topic))).await?;
+            last = end_of(&event);
+        }
+        if let Some(end) = last {
+            return Ok(end);
+        }
+        // Resumed after the terminal event: nothing was left to tell, and how it ended is in the log.
+        let ended = self.events.history(topic, EventId(after.0.saturating_sub(1)), 1).await?;
+        ended
+            .first()
+            .and_then(|event| end_of(event))
+            .ok_or_else(|| Fault::us("log-interrupted", "the log ended early.").into())
+    }
+
+    async fn exists(&self, topic: Topic) -> Result<bool, StoreError> {
+        Ok(!self.events.history(topic, EventId::START, 1).await?.is_empty())
+    }
+
+    fn log_url(&self, topic: Topic) -> Option<String> {
+        match topic {
+            Topic::Build(id) => Some(format!("{}builds/{id}/log", self.config.public_url())),
+            Topic::Launch(_) => None,
+        }
+    }
+
+    fn source(&self, visit: &Visit, resolved: &ResolvedRef) -> LaunchSource {
+        LaunchSource {
+            repo_url: resolved.repo_url.to_string(),
+            identity: resolved.identity.clone(),
+            ref_url: resolved.ref_url.clone(),
+            request: format!("v2/{}/{}", visit.provider, visit.raw_spec.trim_end_matches('/')),
+            persistent_request: resolved.persistent_request(),
+            launch_host: self.config.public_url(),
+            client_ip: visit.client_ip.clone(),
+        }
+    }
+}
+
+fn end_of(event: &Event) -> Option<End> {
+    match event.body.phase {
+        Phase::Built => Some(End::Built),
+        Phase::Ready => Some(End::Ready),
+        Phase::Failed => {
+            let fault = event.body.fault.clone();
+            Some(End::Failed(fault.unwrap_or_else(|| Fault::us("unknown", event.body.message.trim_end().to_owned()))))
+        }
+        _ => None,
+    }
+}
+
+async fn send(out: &mpsc::Sender<Message>, message: Message) -> Result<(), Gone> {
+    out.send(message).await.map_err(|_| Gone)
+}
+
+/// The HTTP status a fault would have, were the stream not always 200; BinderHub clients read it as `status_code`.
+fn status_of(fault: &Fault) -> u16 {
+    match (fault.by, fault.code.as_str()) {
+        (FaultBy::User, "ref-not-found" | "repository-not-found") => 404,
+        (FaultBy::User, "host-not-allowed") => 403,
+        (FaultBy::User, _) => 400,
+        (FaultBy::Upstream, _) => 502,
+        (FaultBy::Us, "too-many-streams") => 503,
+        (FaultBy::Us, _) => 500,
+    }
+}
