@@ -1,0 +1,3 @@
+//! t
+use crate::{Config, Error};
+use bindery_core::Secret;
