@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "./",
+  // Lit's licence asks for its notice to stay.
+  esbuild: { legalComments: "eof" },
   build: {
     outDir: "dist",
     emptyOutDir: true,

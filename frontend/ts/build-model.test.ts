@@ -77,6 +77,18 @@ describe("the log", () => {
     expect(model.steps.map((step) => step.durationMs)).toEqual([1234, 400]);
   });
 
+  it("holds output alone, blank lines too, not the events that say a step began or ended", () => {
+    const mark = (status: "running" | "done", message: string) => ({ phase: "building", message, step: { id: "a", name: "apt", status } });
+    const model = fold(
+      mark("running", "apt\n"),
+      { ...mark("running", "\n"), stream: "stdout" },
+      { ...mark("running", "apt\n"), stream: "stderr" },
+      mark("done", "apt (done)\n"),
+      { ...mark("running", "late\n"), stream: "stdout" },
+    );
+    expect(log(model)).toEqual([["apt", "done", ["", "apt", "late"]]]);
+  });
+
   it("gives words outside any step a place of their own, as BinderHub sends them", () => {
     const model = fold(
       { phase: "waiting", message: "Waiting for build to start...\n" },

@@ -113,6 +113,7 @@ export class BuildModel {
     if (this.phase === "building") return this.steps.findLast((step) => step.status === "running")?.name ?? "";
     if (this.phase === "pushing") return "Storing the image for the next visitor";
     if (this.phase === "ready") return "Opening your session";
+    if (this.phase === "failed") return this.steps.findLast((step) => step.status === "failed")?.name ?? "";
     return "";
   }
 
@@ -154,7 +155,7 @@ export class BuildModel {
     else this.#reached.set(stage, "active");
   }
 
-  #log({ phase, step: info, message }: BuildEvent): void {
+  #log({ phase, step: info, message, stream }: BuildEvent): void {
     if (!info) {
       if (message.trim()) this.#ownStep(phase).write(message);
       return;
@@ -166,8 +167,9 @@ export class BuildModel {
       this.steps.push(step);
     }
     if (info.name) step.name = info.name;
-    // A step's first event often only says its name, which is already its heading.
-    if (message.trim() && message.trim() !== step.name) step.write(message);
+    if (stream || !isMark(message, step.name)) step.write(message);
+    // Output may arrive after the end of its step, and does not begin it anew.
+    if (stream && step.status !== "running") return;
     if (info.status === "running") step.status = "running";
     else if (info.status) step.end(info.status, this.now(), info.duration_ms);
   }
@@ -200,6 +202,12 @@ export class BuildModel {
     this.endedAt = this.now();
     for (const step of this.steps) if (step.status === "running") step.end(status, this.endedAt);
   }
+}
+
+/** Whether a message only says that a step began or ended, as its heading already does. */
+function isMark(message: string, name: string): boolean {
+  const text = message.trim();
+  return text === "" || (text.startsWith(name) && /^( \((cached|done|failed)\))?$/.test(text.slice(name.length)));
 }
 
 /** `0.4 s`, `12 s`, `3 min 05 s`. */

@@ -49,9 +49,7 @@ export class BuildProgress extends LitElement {
           </li>`;
         })}
       </ol>
-      <p class="connection" role="status">
-        ${model?.connection === "reconnecting" ? "Connection lost. Reconnecting; the build goes on without us." : nothing}
-      </p>
+      <p class="connection" role="status">${model?.connection === "reconnecting" ? "Connection lost, reconnecting. The build goes on meanwhile." : nothing}</p>
     `;
   }
 

@@ -8,6 +8,9 @@ import { LineList } from "./line-list";
 
 const STATUS: Record<Step["status"], string> = { running: "running", done: "done", cached: "cached", failed: "failed" };
 
+/** What took less is not worth a number. */
+const SHORT_MS = 100;
+
 export class LogView extends LitElement {
   static override properties = { model: { attribute: false } };
   model: BuildModel | undefined;
@@ -59,7 +62,7 @@ export class LogView extends LitElement {
             <summary>
               <span class="mark" aria-hidden="true"></span>
               <span class="step-name">${step.name}</span>
-              <span class="step-status">${STATUS[step.status]}${step.durationMs === undefined ? nothing : html`<span class="took">${duration(step.durationMs)}</span>`}</span>
+              <span class="step-status">${STATUS[step.status]}${(step.durationMs ?? 0) < SHORT_MS ? nothing : html`<span class="took">${duration(step.durationMs ?? 0)}</span>`}</span>
             </summary>
             <div class="lines" data-lines=${step.id}></div>
           </details>`,

@@ -28,7 +28,7 @@ export class RepoForm extends ReactiveElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#providers = pageConfig().repoProviders ?? [];
-    this.#hint = this.#note.textContent ?? "";
+    this.#hint = this.#note.dataset.hint ?? "";
     this.addEventListener("input", this.#input);
     this.addEventListener("change", this.#change);
     this.addEventListener("submit", this.#submit);

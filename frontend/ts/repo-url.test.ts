@@ -29,6 +29,7 @@ const RECOGNISED: [string, Source][] = [
   ["https://github.com/user/repo/tree/feature%2Fx/a", { ...gh, ref: "feature/x", path: "a" }],
   ["https://github.com/user/repo/tree/main/docs/guide", { ...gh, ref: "main", path: "docs/guide" }],
   ["https://github.com/user/repo/blob/main/a%20b.ipynb", { ...gh, ref: "main", path: "a b.ipynb" }],
+  ["https://github.com/user/repo/blob/main/a b.ipynb", { ...gh, ref: "main", path: "a b.ipynb" }],
   ["https://github.com/user/repo/blob/main/a.ipynb?plain=1#L3", { ...gh, ref: "main", path: "a.ipynb" }],
   [`https://github.com/user/repo/commit/${SHA}`, { ...gh, ref: SHA }],
   ["https://github.com/user/repo/releases/tag/v1.2", { ...gh, ref: "v1.2" }],

@@ -28,9 +28,11 @@ interface Found {
  */
 export function parseRepository(text: string, providers: Provider[], selected: string): Source | null {
   const input = text.trim().replace(/^git\+(?=\w+:\/\/)/, "");
-  if (!input || /[\s\u0000-\u001f\u007f]/.test(input)) return null;
+  if (!input || /[\u0000-\u001f\u007f]/.test(input)) return null;
   const url = asUrl(input, providers);
   if (url) return fromUrl(url, providers);
+  // Only an address, as some programs copy it, may have a space in a file's name.
+  if (/\s/.test(input)) return null;
   const scp = /^(?:([\w.-]+)@)?([\w.-]+\.[a-z]+):(?!\/\/)(.+)$/i.exec(input);
   if (scp) return fromScp(input, scp[2] ?? "", scp[3] ?? "", providers);
   return fromName(input, providers, selected);

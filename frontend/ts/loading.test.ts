@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BuildProgress } from "./build-progress";
+import type { Source } from "./events";
+import { startLoading, type Surroundings } from "./loading";
+import { LogView } from "./log-view";
+
+customElements.define("build-progress", BuildProgress);
+customElements.define("log-view", LogView);
+
+const PAGE = `
+<build-progress data-phase="waiting" data-base-url="/hub/" data-provider="gl" data-spec="g%2Fr/main" data-repository="g/r"></build-progress>
+<section id="failure" hidden><p id="failure-by"></p><h2 id="failure-title"></h2><p id="failure-message"></p><p id="failure-where" hidden></p>
+<p id="failure-hint" hidden></p><button id="btn-retry"></button><a id="failure-log" hidden></a></section>
+<log-view id="build-log"></log-view>`;
+
+class FakeSource implements Source {
+  readyState = 1;
+  onopen: ((event: Event) => unknown) | null = null;
+  onmessage: ((event: MessageEvent) => unknown) | null = null;
+  onerror: ((event: Event) => unknown) | null = null;
+  close() {
+    this.readyState = 2;
+  }
+}
+
+let source: FakeSource;
+let opened: string[];
+let went: string[];
+let reloads: number;
+let frames: (() => void)[];
+
+function start(search = "") {
+  const around: Surroundings = {
+    openStream: (url) => {
+      opened.push(url);
+      source = new FakeSource();
+      return source;
+    },
+    go: (href) => void went.push(href),
+    reload: () => void reloads++,
+    nextFrame: (run) => void frames.push(run),
+    search,
+  };
+  return startLoading(document, { baseUrl: "/hub/", buildToken: "a.b+c" }, around);
+}
+function send(...events: object[]) {
+  for (const event of events) source.onmessage?.(new MessageEvent("message", { data: JSON.stringify(event) }));
+}
+async function drawn() {
+  for (const frame of frames.splice(0)) frame();
+  await document.querySelector<BuildProgress>("build-progress")?.updateComplete;
+  await document.querySelector<LogView>("log-view")?.updateComplete;
+}
+const text = (selector: string) => document.querySelector(selector)?.textContent?.trim();
+const line = (message: string, id = "pip") => ({ phase: "building", message: `${message}\n`, step: { id, name: `Step ${id}` }, stream: "stdout" });
+
+beforeEach(() => {
+  [opened, went, frames, reloads] = [[], [], [], 0];
+  document.body.innerHTML = PAGE;
+});
+afterEach(() => document.body.replaceChildren());
+
+describe("the loading page", () => {
+  it("asks for the stream of its own address with the build token", () => {
+    start();
+    expect(opened).toEqual(["/hub/build/gl/g%2Fr/main?build_token=a.b%2Bc"]);
+  });
+
+  it("does nothing on a page without a build", () => {
+    document.body.replaceChildren();
+    expect(start()).toBeNull();
+  });
+
+  it("shows the state and every line, many events in one frame", async () => {
+    start();
+    send({ phase: "building", message: "", step: { id: "pip", name: "Step pip", status: "running" } });
+    for (let i = 0; i < 50; i++) send(line(`line ${i}`));
+    expect(frames.length).toBe(1);
+    await drawn();
+    expect(text("#build-state")).toBe("Building");
+    expect(document.querySelector("build-progress")?.getAttribute("data-phase")).toBe("building");
+    for (const i of [0, 25, 49]) expect(text("#build-log")).toContain(`line ${i}`);
+    expect(document.querySelector("details")?.open).toBe(true);
+  });
+
+  it("keeps the page small however long the log is, and can show more", async () => {
+    start();
+    for (let i = 0; i < 12_000; i++) {
+      send(line(`line ${i}.`));
+      if (i % 1000 === 0) await drawn();
+    }
+    await drawn();
+    const count = () => document.querySelectorAll(".line").length;
+    expect(count()).toBeLessThan(700);
+    expect(text("#build-log")).toContain("line 11999.");
+    expect(text("#build-log")).not.toContain("line 9000.");
+    (document.querySelector(".more") as HTMLButtonElement).click();
+    expect(count()).toBeGreaterThan(2400);
+    expect(text("#build-log")).toContain("line 10000.");
+    send(line("after"));
+    await drawn();
+    expect(text("#build-log")).toContain("after");
+  });
+
+  it("shows a progress line as one line, as a terminal does", async () => {
+    start();
+    for (let i = 0; i <= 100; i += 10) {
+      send({ phase: "building", message: `\rDownloading ${i}%`, step: { id: "pip" } });
+      await drawn();
+    }
+    expect([...document.querySelectorAll(".line")].map((element) => element.textContent)).toEqual(["Downloading 100%"]);
+    send({ phase: "building", message: "\n", step: { id: "pip" }, stream: "stdout" }, line("next"));
+    await drawn();
+    expect([...document.querySelectorAll(".line")].map((element) => element.textContent)).toEqual(["Downloading 100%", "next"]);
+  });
+
+  it("never makes markup of a log, a step's name or a failure", async () => {
+    start();
+    const evil = "<img src=x onerror=alert(1)><script>alert(1)</script>";
+    send({ ...line(evil), step: { id: evil, name: evil, status: "running" } }, { phase: "failed", message: evil, fault: { by: "user", file: evil, hint: evil, log_url: "javascript:alert(1)" } });
+    await drawn();
+    expect(document.querySelector("img, script")).toBeNull();
+    expect(text("#build-log")).toContain(evil);
+    expect(text("#failure-message")).toBe(evil);
+    expect(document.querySelector<HTMLElement>("#failure-log")?.hidden).toBe(true);
+  });
+});
+
+describe("at ready", () => {
+  it("goes to the session at the path of the link", () => {
+    start("?labpath=nb/a.ipynb");
+    send({ phase: "ready", message: "ok\n", url: "http://127.0.0.1:8586/s/x/", token: "T" });
+    expect(went).toEqual(["http://127.0.0.1:8586/s/x/doc/tree/nb/a.ipynb?token=T"]);
+    expect(source.readyState).toBe(2);
+  });
+
+  it("stays in the session whatever the link says", () => {
+    start("?urlpath=https%3A%2F%2Fevil.example%2F");
+    send({ phase: "ready", message: "ok\n", url: "http://127.0.0.1:8586/s/x/", token: "T" });
+    expect(went).toEqual(["http://127.0.0.1:8586/s/x/?token=T"]);
+  });
+
+  it("goes nowhere when the session's address is none, and says so", () => {
+    start();
+    send({ phase: "ready", message: "ok\n", url: "javascript:alert(1)", token: "T" });
+    expect(went).toEqual([]);
+    expect(document.querySelector<HTMLElement>("#failure")?.hidden).toBe(false);
+  });
+});
+
+describe("at failure", () => {
+  it("says whose, what, where and what to do, and keeps the log", async () => {
+    start();
+    send(line("Collecting"), {
+      phase: "failed",
+      message: "pip failed\n",
+      fault: { by: "user", message: "No such package: nunpy", file: "requirements.txt", line: 3, hint: "Check the name.", retry: false, log_url: "/hub/logs/7" },
+    });
+    await drawn();
+    expect(document.querySelector<HTMLElement>("#failure")?.hidden).toBe(false);
+    expect(text("#build-state")).toBe("Failed");
+    expect(text("#failure-title")).toBe("The repository needs a change");
+    expect(text("#failure-message")).toBe("No such package: nunpy");
+    expect(text("#failure-where")).toBe("requirements.txt, line 3");
+    expect(text("#failure-hint")).toBe("Check the name.");
+    expect(text("#build-log")).toContain("Collecting");
+    expect(document.querySelector<HTMLAnchorElement>("#failure-log")?.href).toMatch(/\/hub\/logs\/7$/);
+    (document.querySelector("#btn-retry") as HTMLButtonElement).click();
+    expect(reloads).toBe(1);
+  });
+
+  it("shows a plain message as BinderHub sends it, and no empty parts", async () => {
+    start();
+    send({ phase: "failed", message: "Could not resolve ref for gh:a/b/c.\n" });
+    await drawn();
+    expect(text("#failure-message")).toBe("Could not resolve ref for gh:a/b/c.");
+    for (const id of ["#failure-where", "#failure-hint", "#failure-log"]) expect(document.querySelector<HTMLElement>(id)?.hidden, id).toBe(true);
+  });
+});
+
+describe("a lost connection", () => {
+  it("is said while it lasts", async () => {
+    start();
+    send({ phase: "building", message: "x\n" });
+    source.readyState = 0;
+    source.onerror?.(new Event("error"));
+    await drawn();
+    expect(text(".connection")).toContain("Connection lost, reconnecting");
+    source.onopen?.(new Event("open"));
+    await drawn();
+    expect(text(".connection")).toBe("");
+    expect(text("#build-state")).toBe("Building");
+  });
+});
