@@ -1,1 +1,54 @@
-//! Placeholder.
+//! Where repositories come from: providers, resolve, fetch.
+//!
+//! This is the only crate that contacts addresses a visitor named, and the only one that uses libgit2. Every connection
+//! passes [`egress::Gate`]: the host is looked up once, every address it has is checked, and the connection goes to one of
+//! those addresses. Nothing is ever checked out: a fetch ends in a bare object store under the data directory, and what
+//! leaves this crate is a [`bindery_core::Tree`] whose every entry was checked while walking.
+//!
+//! It must not: run `git` or any other program, read the environment, follow a redirect it has not checked, write a path
+//! a repository chose, or speak to a browser, an engine or a store.
+//!
+//! libgit2 does one thing here: it indexes packs and reads objects from them. The git protocol (advertisement, request,
+//! side band) is spoken by this crate, so that each byte is counted and each pack is measured before libgit2 sees it, and
+//! so that no unsafe code is needed to plug a transport into libgit2.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `config.rs`, `error.rs` | settings and limits; what can go wrong and whose fault it is |
+//! | `provider.rs` | `gh`, `gl`, `git`: from a spec to an address, an identity, a page |
+//! | `content.rs` | [`GitContent`]: the seam, put together |
+//! | `resolve.rs`, `ref_choice.rs` | asking a host for its refs; which of them a visitor meant |
+//! | `ref_cache.rs`, `throttle.rs` | one question per repository per half minute; not too many per host |
+//! | `egress/` | which hosts and addresses may be contacted, over which scheme |
+//! | `remote/` | a git server over HTTP or the git protocol, behind the gate, metered |
+//! | `wire/` | pkt-lines, ref advertisement, upload-pack request and response, pack scanner |
+//! | `fetch.rs` | one commit into an object store, with fallbacks for strict servers |
+//! | `store.rs`, `scratch.rs` | the object store and the directory it lives in |
+//! | `walk.rs`, `git_tree.rs` | from a commit to checked entries; reading them |
+//! | `submodules.rs` | repositories inside repositories, when the site wants them |
+//! | `local.rs` | a directory on disk as the same kind of tree, for the command line |
+
+mod config;
+mod content;
+pub mod egress;
+mod error;
+mod fetch;
+mod git_tree;
+mod local;
+mod provider;
+mod ref_cache;
+mod ref_choice;
+mod remote;
+mod resolve;
+mod scratch;
+mod store;
+mod submodules;
+mod task;
+mod throttle;
+mod walk;
+mod wire;
+
+pub use config::{Config, Limits};
+pub use content::GitContent;
+pub use error::Error;
+pub use local::local_tree;

@@ -1,0 +1,156 @@
+//! The seam, put together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bindery_core::seams::{ContentProvider, FetchReport};
+use bindery_core::{Fault, RepoSpec, ResolvedRef, Tree};
+use tokio::sync::Semaphore;
+
+use crate::egress::{Gate, Lookup, SystemLookup};
+use crate::fetch::{Into as FetchInto, Target, fetch_commit};
+use crate::git_tree::GitTree;
+use crate::provider::Forges;
+use crate::ref_choice::choose;
+use crate::remote::Remotes;
+use crate::resolve::Refs;
+use crate::scratch::Scratch;
+use crate::store::ObjectStore;
+use crate::submodules::Submodules;
+use crate::task::Task;
+use crate::walk::Walk;
+use crate::{Config, Error, task};
+
+/// Repositories of git servers, from `gh`, `gl` and `git` links.
+pub struct GitContent {
+    shared: Arc<Shared>,
+    refs: Refs,
+    seats: Arc<Semaphore>,
+}
+
+struct Shared {
+    config: Config,
+    forges: Forges,
+    remotes: Remotes,
+    scratch: Scratch,
+}
+
+impl GitContent {
+    /// Keeps its object stores below `data_dir/content`, and removes what a process that died left there.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that cannot work, [`Error::Machine`] when the directory cannot be used.
+    pub fn new(config: Config, data_dir: PathBuf) -> Result<Self, Error> {
+        Self::with_lookup(config, data_dir, Arc::new(SystemLookup))
+    }
+
+    /// The same, with another way of finding addresses.
+    ///
+    /// # Errors
+    /// As [`GitContent::new`].
+    pub fn with_lookup(config: Config, data_dir: PathBuf, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
+        let gate = Gate::new(&config, lookup)?;
+        let remotes = Remotes::new(&config, gate)?;
+        let shared = Shared {
+            forges: Forges::new(&config)?,
+            remotes: remotes.clone(),
+            scratch: Scratch::claim(&data_dir.join("content"))?,
+            config,
+        };
+        Ok(Self {
+            refs: Refs::new(&shared.config, remotes),
+            seats: Arc::new(Semaphore::new(shared.config.concurrent_fetches.max(1))),
+            shared: Arc::new(shared),
+        })
+    }
+
+    async fn resolve_spec(&self, spec: &RepoSpec) -> Result<ResolvedRef, Error> {
+        let forges = &self.shared.forges;
+        let repo_url = forges.repo_url(spec)?;
+        self.shared.remotes.admit(repo_url.as_url())?;
+        let commit = match spec.reference.as_str().parse() {
+            // At its word: the fetch verifies it, and until then no host needs to be asked.
+            Ok(commit) => commit,
+            Err(_) => {
+                let found = self.refs.of(repo_url.as_str(), forges.spellings(&repo_url)).await?;
+                choose(&found.refs, &spec.reference)?.commit
+            }
+        };
+        Ok(ResolvedRef {
+            identity: forges.identity(&repo_url),
+            ref_url: forges.page(&repo_url, &commit),
+            spec: spec.clone(),
+            repo_url,
+            commit,
+        })
+    }
+
+    async fn fetch_resolved(&self, resolved: &ResolvedRef) -> Result<(GitTree, FetchReport), Error> {
+        let known = self.refs.known(resolved.repo_url.as_str());
+        let shared = Arc::clone(&self.shared);
+        let limit = shared.config.fetch_time();
+        let (host, resolved) = (resolved.repo_url.host().to_owned(), resolved.clone());
+        task::run(&self.seats, limit, &host, move |task| shared.fetch(&resolved, known, task)).await
+    }
+}
+
+impl Shared {
+    fn fetch(
+        &self,
+        resolved: &ResolvedRef,
+        known: Option<Arc<crate::remote::Found>>,
+        task: &Task,
+    ) -> Result<(GitTree, FetchReport), Error> {
+        let limits = self.config.limits();
+        let store = ObjectStore::create(self.scratch.path())?;
+        let mut session = self.remotes.session(task);
+        let target = Target {
+            commit: &resolved.commit,
+            reference: Some(&resolved.spec.reference),
+            spellings: &self.forges.spellings(&resolved.repo_url),
+            known,
+        };
+        fetch_commit(&mut session, &target, &FetchInto { store: &store, limits, task })?;
+        let mut walk = Walk::new(limits, task);
+        walk.add(&store, store.tree_of(&resolved.commit)?, "")?;
+        if self.config.submodules {
+            let mut submodules = Submodules::new(&self.forges, limits, &store, task);
+            submodules.add_all(&mut session, &mut walk, &resolved.repo_url)?;
+        }
+        let walked = walk.finish()?;
+        let report = FetchReport {
+            received: session.received(),
+            entries: walked.len() as u64,
+            bytes: walked.iter().map(|(entry, _)| entry.size).sum(),
+        };
+        tracing::debug!(
+            repository = %resolved.repo_url, commit = %resolved.commit, received = report.received,
+            entries = report.entries, "fetched"
+        );
+        Ok((GitTree::new(walked, store), report))
+    }
+}
+
+#[async_trait]
+impl ContentProvider for GitContent {
+    async fn resolve(&self, spec: &RepoSpec) -> Result<ResolvedRef, Fault> {
+        self.resolve_spec(spec).await.map_err(|error| fault(error, spec))
+    }
+
+    async fn fetch(&self, resolved: &ResolvedRef) -> Result<(Arc<dyn Tree>, FetchReport), Fault> {
+        let (tree, report) = self.fetch_resolved(resolved).await.map_err(|error| fault(error, &resolved.spec))?;
+        Ok((Arc::new(tree), report))
+    }
+}
+
+/// The error as a visitor sees it, in the words badges and clients have known for years where there are such.
+fn fault(error: Error, spec: &RepoSpec) -> Fault {
+    let absent = error.is_absence();
+    let mut fault = Fault::from(error);
+    if absent {
+        let RepoSpec { provider, repository, reference } = spec;
+        fault.message = format!("Could not resolve ref for {}:{repository}/{reference}.", provider.id());
+    }
+    fault
+}

@@ -1,0 +1,90 @@
+//! One question per repository per half minute, however many ask.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::remote::Found;
+
+/// Repositories remembered.
+const MAX_REPOSITORIES: usize = 512;
+
+/// A failure is believed for less long than an answer: whoever repairs it should not wait.
+const FAILURE: Duration = Duration::from_secs(3);
+
+/// The answers of hosts, each asked for once at a time.
+pub(crate) struct RefCache {
+    believed: Duration,
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    answer: tokio::sync::Mutex<Option<Answer>>,
+}
+
+#[derive(Clone)]
+struct Answer {
+    at: Instant,
+    result: Result<Arc<Found>, Error>,
+}
+
+impl Answer {
+    fn is_fresh(&self, believed: Duration) -> bool {
+        let believed = if self.result.is_ok() { believed } else { FAILURE.min(believed) };
+        self.at.elapsed() < believed
+    }
+}
+
+impl RefCache {
+    pub(crate) fn new(believed: Duration) -> Self {
+        Self { believed, slots: Mutex::default() }
+    }
+
+    /// A fresh answer about `repository`, or `ask`'s; whoever comes while one asks waits for that answer.
+    ///
+    /// If the one who asks goes away, the next in line asks.
+    pub(crate) async fn get<F>(&self, repository: &str, ask: impl FnOnce() -> F) -> Result<Arc<Found>, Error>
+    where
+        F: Future<Output = Result<Found, Error>>,
+    {
+        let slot = self.slot(repository);
+        let mut answer = slot.answer.lock().await;
+        if let Some(known) = answer.as_ref().filter(|known| known.is_fresh(self.believed)) {
+            return known.result.clone();
+        }
+        let result = ask().await.map(Arc::new);
+        *answer = Some(Answer { at: Instant::now(), result: result.clone() });
+        result
+    }
+
+    /// Whatever is known about `repository`, without asking or waiting.
+    pub(crate) fn peek(&self, repository: &str) -> Option<Arc<Found>> {
+        let slot = self.slots.lock().get(repository).cloned()?;
+        let answer = slot.answer.try_lock().ok()?;
+        answer.as_ref().and_then(|known| known.result.clone().ok())
+    }
+
+    fn slot(&self, repository: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock();
+        if slots.len() >= MAX_REPOSITORIES && !slots.contains_key(repository) {
+            // Slots in use are kept, or two would ask at once; so are fresh answers, if there is room.
+            let idle = |slot: &Arc<Slot>| Arc::strong_count(slot) == 1;
+            let stale = |slot: &Arc<Slot>| {
+                slot.answer
+                    .try_lock()
+                    .is_ok_and(|answer| answer.as_ref().is_none_or(|known| !known.is_fresh(self.believed)))
+            };
+            slots.retain(|_, slot| !(idle(slot) && stale(slot)));
+            if slots.len() >= MAX_REPOSITORIES {
+                slots.retain(|_, slot| !idle(slot));
+            }
+        }
+        Arc::clone(slots.entry(repository.to_owned()).or_default())
+    }
+}
