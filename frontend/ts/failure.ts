@@ -3,7 +3,8 @@
 import type { Fault } from "./events";
 
 const BY: Record<string, [string, string]> = {
-  user: ["In the repository", "The repository needs a change"],
+  file: ["In the repository", "The repository needs a change"],
+  user: ["In the link or the repository", "This cannot be opened as it is"],
   upstream: ["Outside this service", "Something we depend on did not work"],
   us: ["On our side", "Something went wrong on our side"],
 };
@@ -11,7 +12,7 @@ const BY: Record<string, [string, string]> = {
 export function showFailure(root: ParentNode, failure: Fault & { message: string }, buildLogUrl: string | undefined): void {
   const card = root.querySelector<HTMLElement>("#failure");
   if (!card) return;
-  const [eyebrow, title] = BY[failure.by ?? ""] ?? ["Failed", "This launch failed"];
+  const [eyebrow, title] = BY[failure.by === "user" && failure.file ? "file" : (failure.by ?? "")] ?? ["Failed", "This launch failed"];
   fill(root, "#failure-by", eyebrow);
   fill(root, "#failure-title", title);
   fill(root, "#failure-message", failure.message);
@@ -21,7 +22,7 @@ export function showFailure(root: ParentNode, failure: Fault & { message: string
   const retry = root.querySelector<HTMLElement>("#btn-retry");
   if (retry) {
     // Trying the same again helps only where the cause is not in the repository.
-    retry.textContent = failure.retry === false ? "Try again after a change" : "Try again";
+    retry.textContent = failure.retry === false && failure.file ? "Try again after a change" : "Try again";
     retry.classList.toggle("primary", failure.retry !== false);
   }
   const log = root.querySelector<HTMLAnchorElement>("#failure-log");

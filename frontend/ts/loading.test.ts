@@ -169,6 +169,13 @@ describe("at failure", () => {
     expect(reloads).toBe(1);
   });
 
+  it("does not send people to the repository for a wrong link", () => {
+    start();
+    send({ phase: "failed", message: "no\n", fault: { by: "user", message: "There is no ref nope", retry: false } });
+    expect(text("#failure-title")).toBe("This cannot be opened as it is");
+    expect(text("#btn-retry")).toBe("Try again");
+  });
+
   it("shows a plain message as BinderHub sends it, and no empty parts", async () => {
     start();
     send({ phase: "failed", message: "Could not resolve ref for gh:a/b/c.\n" });

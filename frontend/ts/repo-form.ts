@@ -29,6 +29,8 @@ export class RepoForm extends ReactiveElement {
     super.connectedCallback();
     this.#providers = pageConfig().repoProviders ?? [];
     this.#hint = this.#note.dataset.hint ?? "";
+    // Without script the server takes names and clone addresses only.
+    if (!this.#note.classList.contains("wrong")) this.#say(this.#hint);
     this.addEventListener("input", this.#input);
     this.addEventListener("change", this.#change);
     this.addEventListener("submit", this.#submit);
