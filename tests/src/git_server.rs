@@ -1,0 +1,287 @@
+//! A git server on loopback for tests: `git http-backend` behind a few lines of HTTP, counting what is asked of it.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Serves every repository below a directory by the smart HTTP protocol, until dropped.
+#[derive(Debug)]
+pub struct GitServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+/// How the server differs from plain `git http-backend`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Behaviour {
+    /// Hands out only objects that a ref names, as git does where `uploadpack.allowReachableSHA1InWant` is off and the
+    /// protocol is not HTTP, and as some other servers do over HTTP too.
+    pub tips_only: bool,
+}
+
+/// What was asked for so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requests {
+    /// Lists of refs.
+    pub refs: usize,
+    /// Packs.
+    pub packs: usize,
+    /// Anything else.
+    pub other: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    behaviour: Behaviour,
+    stopping: AtomicBool,
+    refs: AtomicUsize,
+    packs: AtomicUsize,
+    other: AtomicUsize,
+}
+
+impl GitServer {
+    /// Serves the repositories below `root` on a free port of loopback.
+    ///
+    /// # Errors
+    /// No port could be had.
+    pub fn start(root: &Path) -> io::Result<Self> {
+        Self::start_with(root, Behaviour::default())
+    }
+
+    /// The same, with differences.
+    ///
+    /// # Errors
+    /// As [`GitServer::start`].
+    pub fn start_with(root: &Path, behaviour: Behaviour) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            root: root.to_owned(),
+            behaviour,
+            stopping: AtomicBool::new(false),
+            refs: AtomicUsize::new(0),
+            packs: AtomicUsize::new(0),
+            other: AtomicUsize::new(0),
+        });
+        let serving = Arc::clone(&shared);
+        let acceptor = std::thread::spawn(move || accept(&listener, &serving));
+        Ok(Self { address, shared, acceptor: Some(acceptor) })
+    }
+
+    /// `http://127.0.0.1:<port>`; a repository's address is this, `/`, and its directory below the root.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// `127.0.0.1:<port>`, as an allow-list names it.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// What was asked for so far.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        Requests {
+            refs: self.shared.refs.load(Ordering::SeqCst),
+            packs: self.shared.packs.load(Ordering::SeqCst),
+            other: self.shared.other.load(Ordering::SeqCst),
+        }
+    }
+}
+
+impl Drop for GitServer {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // Wakes the acceptor, which then sees that it is over.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        let shared = Arc::clone(shared);
+        std::thread::spawn(move || {
+            // A client that goes away, or a request that is not one, ends its connection and nothing else.
+            let _ = serve(&stream, &shared);
+        });
+    }
+}
+
+struct Request {
+    method: String,
+    path: String,
+    query: String,
+    content_type: String,
+    content_encoding: String,
+    body: Vec<u8>,
+}
+
+fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let request = read_request(&mut BufReader::new(stream))?;
+    let counter = match (request.method.as_str(), request.path.as_str()) {
+        ("GET", path) if path.ends_with("/info/refs") && request.query.contains("service=git-upload-pack") => {
+            &shared.refs
+        }
+        ("POST", path) if path.ends_with("/git-upload-pack") => &shared.packs,
+        _ => &shared.other,
+    };
+    counter.fetch_add(1, Ordering::SeqCst);
+    let mut stream = stream;
+    if shared.behaviour.tips_only && request.method == "POST" {
+        if let Some(refused) = not_a_tip(shared, &request) {
+            let message = format!("ERR upload-pack: not our ref {refused}");
+            let packet = format!("{:04x}{message}", message.len() + 4);
+            return write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-result\r\nContent-Length: {}\r\nConnection: \
+                 close\r\n\r\n{packet}",
+                packet.len()
+            );
+        }
+    }
+    let child = backend(shared, &request)?;
+    relay(child, &request.body, &mut stream)
+}
+
+fn read_request(reader: &mut impl BufRead) -> io::Result<Request> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_whitespace();
+    let method = words.next().unwrap_or_default().to_owned();
+    let target = words.next().unwrap_or_default().to_owned();
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let mut request = Request {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        content_type: String::new(),
+        content_encoding: String::new(),
+        body: Vec::new(),
+    };
+    let (mut length, mut chunked) = (0, false);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let value = value.trim();
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().unwrap_or(0),
+            "transfer-encoding" => chunked = value.eq_ignore_ascii_case("chunked"),
+            "content-type" => value.clone_into(&mut request.content_type),
+            "content-encoding" => value.clone_into(&mut request.content_encoding),
+            _ => {}
+        }
+    }
+    if chunked {
+        read_chunks(reader, &mut request.body)?;
+    } else {
+        reader.take(length).read_to_end(&mut request.body)?;
+    }
+    Ok(request)
+}
+
+fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let size = u64::from_str_radix(line.trim(), 16).map_err(io::Error::other)?;
+        reader.take(size).read_to_end(body)?;
+        // The line end after the chunk.
+        reader.read_line(&mut String::new())?;
+        if size == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn backend(shared: &Shared, request: &Request) -> io::Result<Child> {
+    let mut command = Command::new("git");
+    command
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", &shared.root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("REQUEST_METHOD", &request.method)
+        .env("PATH_INFO", &request.path)
+        .env("QUERY_STRING", &request.query)
+        .env("CONTENT_TYPE", &request.content_type)
+        .env("CONTENT_LENGTH", request.body.len().to_string())
+        .env("REMOTE_ADDR", "127.0.0.1")
+        .env_remove("GIT_DIR")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    if !request.content_encoding.is_empty() {
+        command.env("HTTP_CONTENT_ENCODING", &request.content_encoding);
+    }
+    command.spawn()
+}
+
+/// Turns the program's answer into an HTTP one, streaming.
+fn relay(mut child: Child, body: &[u8], stream: &mut impl Write) -> io::Result<()> {
+    if let Some(mut input) = child.stdin.take() {
+        // It may answer without reading all of it.
+        let _ = input.write_all(body);
+    }
+    let result = child.stdout.take().map_or_else(
+        || Err(io::Error::other("git has no output")),
+        |output| relay_output(&mut BufReader::new(output), stream),
+    );
+    if result.is_err() {
+        let _ = child.kill();
+    }
+    child.wait()?;
+    result
+}
+
+fn relay_output(output: &mut impl BufRead, stream: &mut impl Write) -> io::Result<()> {
+    let (mut status, mut headers) = ("200 OK".to_owned(), String::new());
+    loop {
+        let mut line = String::new();
+        if output.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        match line.strip_prefix("Status:") {
+            Some(given) => given.trim().clone_into(&mut status),
+            None => headers.push_str(&format!("{}\r\n", line.trim_end())),
+        }
+    }
+    write!(stream, "HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n")?;
+    io::copy(output, stream)?;
+    stream.flush()
+}
+
+/// The first object asked for that no ref names.
+fn not_a_tip(shared: &Shared, request: &Request) -> Option<String> {
+    let repository = request.path.trim_start_matches('/').trim_end_matches("/git-upload-pack");
+    let tips = Command::new("git")
+        .arg("-C")
+        .arg(shared.root.join(repository))
+        .args(["for-each-ref", "--format=%(objectname)"])
+        .output()
+        .ok()?;
+    let tips = String::from_utf8_lossy(&tips.stdout).into_owned();
+    let body = String::from_utf8_lossy(&request.body).into_owned();
+    let wants = body.split("want ").skip(1).filter_map(|rest| rest.get(..40));
+    wants.map(str::to_owned).find(|want| !tips.lines().any(|tip| tip == want))
+}
