@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The harness: real servers on free loopback ports, each with its own data directory, each stopped when dropped.
+//!
+//! Nothing ships from here. Tests that need an engine read `BINDERY_TEST_DOCKER_HOST` and `BINDERY_TEST_BASE_IMAGE`, which
+//! `tests/run` sets; without them they say that they were skipped, except in CI, where that is a failure.
+//!
+//! | file | what it starts |
+//! |---|---|
+//! | `engine.rs` | nothing: says where the test engine is, and removes what a test left in it |
+//! | `service.rs` | the `bindery` binary, in one process or in roles |
+//! | `redis.rs`, `registry.rs` | a private Redis, a private registry |
+//! | `git_server.rs`, `repos.rs` | git over HTTP, and repositories to serve |
+//! | `events.rs` | a client of the event stream |
+//! | `process.rs` | what they have in common: a child that ends with its owner, a free port, waiting with a bound |
+
+pub mod engine;
+pub mod events;
+pub mod git_server;
+pub mod process;
+pub mod redis;
+pub mod registry;
+pub mod repos;
+pub mod service;
