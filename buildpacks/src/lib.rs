@@ -1,1 +1,60 @@
-//! Placeholder.
+//! What a repository asks for, and the Dockerfile that gives it: tree -> detection -> plan -> Dockerfile.
+//!
+//! Pure: no network, no clock, no environment, no randomness, no disk. The same tree, base and options give the same bytes on
+//! any host. Nothing here trusts what it reads; no value from a repository ever becomes text of a shell or a Dockerfile.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `lib.rs` | the door, and the catalogue of packs in detection order |
+//! | `plan.rs` | the plan: typed data, what the log, the pages and `bindery plan` show |
+//! | `detect.rs` | runs the catalogue over a repository and settles keys, notes and what is ignored |
+//! | `repo.rs` | the repository as packs see it: configuration directory, bounded reads of regular files |
+//! | `catalogue.rs` | every other file name that looks like an environment, with the reason it is not used |
+//! | `base.rs` | what a base image must offer |
+//! | `packs/` | one file per buildpack: which files it reads and which steps it adds |
+//! | `parse/` | one file per format strangers write |
+//! | `render/` | a plan becomes Dockerfiles; `render/script.rs` holds every line of shell |
+//! | `shell.rs` | quoting, the only way a value reaches a shell line |
+//! | `vertex.rs` | the engine's step names back to steps of the plan |
+//! | `error.rs` | what can be wrong, and its conversion to a fault |
+
+mod base;
+mod catalogue;
+mod detect;
+mod error;
+mod packs;
+mod parse;
+mod plan;
+mod render;
+mod repo;
+mod shell;
+mod vertex;
+
+pub use base::{Contract, check_base};
+pub use detect::plan;
+pub use error::PlanError;
+pub use parse::dockerfile::DockerfileStep;
+pub use plan::{
+    Action, BuildPlan, IgnoredFile, PlanOptions, PythonChoice, RequirementsFile, Step, UsedFile, step_file,
+};
+pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};
+pub use vertex::step_of_vertex;
+
+/// The version of what this crate renders. It goes up whenever the same plan would give a different image, and is part of
+/// every key, so that an upgrade never serves an image of the old recipe.
+pub const VERSION: &str = "1";
+
+/// Where in a build context this crate expects the repository's content of a session image.
+pub const CONTENT_PREFIX: &str = "content";
+
+/// Where in a build context the site's CA bundle must be when [`PlanOptions::ca_bundle`] is set.
+pub const CA_BUNDLE_PATH: &str = ".bindery/ca-bundle.pem";
+
+/// The buildpacks in the order they are asked. A repository's own Dockerfile wins over everything; the rest compose.
+const CATALOGUE: &[&dyn packs::Pack] = &[
+    &packs::dockerfile::Dockerfile,
+    &packs::python::Python,
+    &packs::apt::Apt,
+    &packs::post_build::PostBuild,
+    &packs::start::Start,
+];

@@ -1,0 +1,145 @@
+//! Detection and planning: the catalogue over a repository, then keys, notes and what is ignored.
+
+use std::collections::BTreeSet;
+
+use bindery_core::{BaseImage, EntryKind, EnvironmentKey, Tree};
+
+use crate::base::{Contract, contract};
+use crate::catalogue;
+use crate::packs::Draft;
+use crate::plan::{Action, BuildPlan, PlanOptions, Step};
+use crate::repo::Repo;
+use crate::{CATALOGUE, PlanError, VERSION};
+
+/// Directories a base or an installer may leave in the home directory. A file or link of the repository's by such a name
+/// could not take its place, so the directory makes way.
+const HOME_DIRECTORIES: [&str; 9] =
+    [".cache", ".conda", ".config", ".ipython", ".jupyter", ".local", ".npm", ".npm-global", "work"];
+
+/// What a repository asks for, and the steps that give it. Pure; reads only the environment files it uses.
+///
+/// # Errors
+/// The user's where a file cannot be used as it is, with file and line; ours where the base lacks its contract or the tree
+/// cannot be read.
+pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<BuildPlan, PlanError> {
+    let contract = contract(base)?;
+    let repo = Repo::open(tree, &contract)?;
+    let mut draft = Draft::default();
+    let mut buildpacks = Vec::new();
+    for pack in CATALOGUE {
+        let before = draft.used.len();
+        pack.plan(&repo, &mut draft)?;
+        if draft.used.len() > before {
+            buildpacks.push(pack.name().to_owned());
+        }
+        if draft.dockerfile.is_some() {
+            break;
+        }
+    }
+    let used: BTreeSet<&str> = draft.used.iter().map(|used| used.file.as_str()).collect();
+    let ignored = catalogue::ignored(tree, repo.config_dir, draft.dockerfile.as_deref(), &|path| used.contains(path));
+    draft.ignored.extend(ignored);
+    say(&repo, buildpacks.is_empty(), &mut draft);
+    if buildpacks.is_empty() {
+        buildpacks.push("default".to_owned());
+    }
+    if draft.dockerfile.is_none() {
+        draft.steps.push(content_step(tree, &contract));
+    }
+    draft.steps.sort_by_key(|step| step.action.rank(step.needs_content));
+    let environment_key =
+        if draft.dockerfile.is_some() { None } else { Some(environment_key(&draft.steps, base, options, &contract)?) };
+    Ok(BuildPlan {
+        buildpacks,
+        base: base.name.clone(),
+        platform: options.platform.clone(),
+        config_dir: repo.config_dir.map(str::to_owned),
+        python: draft.python,
+        used: draft.used,
+        ignored: draft.ignored,
+        notes: draft.notes,
+        steps: draft.steps,
+        environment_key,
+        start: draft.start,
+        dockerfile: draft.dockerfile,
+        contract,
+        ca_bundle: options.ca_bundle,
+        cache_scope: options
+            .cache_scope
+            .chars()
+            .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+            .take(64)
+            .collect(),
+    })
+}
+
+/// Notes that follow from the whole.
+fn say(repo: &Repo<'_>, nothing: bool, draft: &mut Draft) {
+    if nothing {
+        draft.notes.insert(
+            0,
+            if draft.ignored.is_empty() {
+                "No environment files found: the image has what its base has.".to_owned()
+            } else {
+                "No environment files that are supported were found: the image has only what its base has.".to_owned()
+            },
+        );
+    }
+    if let (true, Some(dir)) = (nothing, repo.config_dir) {
+        draft
+            .notes
+            .push(format!("{dir}/ has no environment files, and those outside it are not read while it exists."));
+    }
+    for ignored in &draft.ignored {
+        draft.notes.push(format!("{} is not used: {}.", ignored.file, ignored.reason));
+    }
+}
+
+fn content_step(tree: &dyn Tree, contract: &Contract) -> Step {
+    let not_a_directory =
+        |name: &&str| tree.entry(name).is_some_and(|entry| entry.kind.is_file() || entry.kind == EntryKind::Symlink);
+    let make_way =
+        HOME_DIRECTORIES.iter().filter(|name| not_a_directory(name)).map(|name| (*name).to_owned()).collect();
+    Step {
+        id: "content".to_owned(),
+        name: "add the repository's files".to_owned(),
+        run: format!("copy to {}", contract.home),
+        action: Action::CopyContent { make_way },
+        needs_content: true,
+        file: None,
+        line: None,
+    }
+}
+
+/// The identity of the environment image: recipe version, platform, base, whether a CA bundle is lent (never its content), and
+/// every environment step with the content of its files. Nothing of the repository's other content.
+fn environment_key(
+    steps: &[Step],
+    base: &BaseImage,
+    options: &PlanOptions,
+    contract: &Contract,
+) -> Result<EnvironmentKey, PlanError> {
+    let json = |value: serde_json::Result<String>| value.map_err(|error| PlanError::Render(error.to_string()));
+    let mut parts: Vec<Vec<u8>> = vec![
+        VERSION.into(),
+        options.platform.as_bytes().into(),
+        base.id.as_bytes().into(),
+        if options.ca_bundle { b"ca".to_vec() } else { b"no-ca".to_vec() },
+        json(serde_json::to_string(contract))?.into_bytes(),
+    ];
+    for step in steps.iter().filter(|step| !step.needs_content) {
+        parts.push(step.id.as_bytes().into());
+        // Where the requirement stands does not change what is built.
+        let action = match &step.action {
+            Action::CheckPython { major, minor, .. } => {
+                Action::CheckPython { major: *major, minor: *minor, asked_by: String::new() }
+            }
+            action => action.clone(),
+        };
+        parts.push(json(serde_json::to_string(&action))?.into_bytes());
+    }
+    Ok(EnvironmentKey::of_parts(parts.iter().map(Vec::as_slice)))
+}
+
+#[cfg(test)]
+mod tests;

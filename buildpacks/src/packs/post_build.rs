@@ -1,0 +1,28 @@
+//! `postBuild`: a program of the repository's, run when everything else is in place.
+
+use super::{Draft, Pack};
+use crate::error::PlanError;
+use crate::parse;
+use crate::plan::Action;
+use crate::repo::Repo;
+
+pub(crate) struct PostBuild;
+
+impl Pack for PostBuild {
+    fn name(&self) -> &'static str {
+        "post-build"
+    }
+
+    fn files(&self) -> &'static [&'static str] {
+        &["postBuild"]
+    }
+
+    fn plan(&self, repo: &Repo<'_>, draft: &mut Draft) -> Result<(), PlanError> {
+        let Some(file) = repo.file("postBuild")? else { return Ok(()) };
+        parse::script::check(&file.path, &file.bytes)?;
+        draft.uses(&file.path, "a program run at the end of the build");
+        let action = Action::RunPostBuild { path: file.path.clone(), make_executable: !file.executable };
+        draft.step("post-build", &file.path, format!("run {}", file.path), format!("./{}", file.path), true, action);
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! `runtime.txt`: one line, `name`, `name-version`, `name-date` or `name-version-date`.
+
+use crate::PlanError;
+use crate::error::{UNSUPPORTED, shown};
+use crate::parse::text;
+
+const GRAMMAR: &str =
+    "Write one line: python-3, python-3.11 or python-3.11.9, optionally followed by a date as -2024-01-31.";
+
+/// A Python version as far as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PythonVersion {
+    pub(crate) major: u32,
+    pub(crate) minor: Option<u32>,
+    pub(crate) patch: Option<u32>,
+}
+
+impl PythonVersion {
+    /// `3`, `3.11` or `3.11.9`: digits and points only, no sign, no leading zero.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.').map(|part| {
+            let digits = !part.is_empty() && part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+            (digits && (part == "0" || !part.starts_with('0'))).then(|| part.parse::<u32>().ok()).flatten()
+        });
+        let major = parts.next()??;
+        let minor = parts.next().map_or(Some(None), |part| part.map(Some))?;
+        let patch = parts.next().map_or(Some(None), |part| part.map(Some))?;
+        if parts.next().is_some() {
+            return None;
+        }
+        Some(Self { major, minor, patch })
+    }
+
+    /// Whether a Python of version `other` is what was asked for; the patch level is not compared.
+    pub(crate) fn allows(self, other: Self) -> bool {
+        self.major == other.major && self.minor.is_none_or(|minor| other.minor.is_none_or(|have| have == minor))
+    }
+
+    /// `3` or `3.11`, without the patch level.
+    pub(crate) fn series(self) -> String {
+        self.minor.map_or_else(|| self.major.to_string(), |minor| format!("{}.{minor}", self.major))
+    }
+}
+
+/// What `runtime.txt` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Runtime {
+    /// The Python, where a version is named.
+    pub(crate) python: Option<PythonVersion>,
+    /// The date, as written.
+    pub(crate) date: Option<String>,
+    /// The line it stands on, from 1.
+    pub(crate) line: u32,
+}
+
+/// Reads the file. Anything but Python is a fault: it must never become a Python image in silence.
+pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Runtime, PlanError> {
+    let text = text::decode(file, bytes)?;
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (text::number(index), line.trim()))
+        .filter(|(_, line)| !line.is_empty());
+    let Some((line, value)) = lines.next() else {
+        return Err(PlanError::line(file, 1, "The file is empty.", GRAMMAR));
+    };
+    if let Some((extra, _)) = lines.next() {
+        return Err(PlanError::line(file, extra, "The file has more than one line.", GRAMMAR));
+    }
+    let bad = || PlanError::line(file, line, format!("{:?} is not a runtime.", shown(value)), GRAMMAR);
+    let parts: Vec<&str> = value.split('-').collect();
+    let (name, version, date) = match parts.as_slice() {
+        [name, version] => (*name, Some(*version), None),
+        [name, year, month, day] => (*name, None, Some([*year, *month, *day])),
+        [name, version, year, month, day] => (*name, Some(*version), Some([*year, *month, *day])),
+        _ => return Err(bad()),
+    };
+    let other = match name {
+        "python" => None,
+        "r" => Some("R"),
+        "julia" => Some("Julia"),
+        _ => return Err(bad()),
+    };
+    if date.is_some_and(|date| !is_date(date)) {
+        let message = format!("{:?} does not end in a date of the calendar.", shown(value));
+        return Err(PlanError::line(file, line, message, GRAMMAR));
+    }
+    if let Some(language) = other {
+        let message = format!("The repository asks for {language}, which is not supported yet.");
+        let hint = format!("Until then, a Dockerfile can install {language}.");
+        return Err(PlanError::line(file, line, message, hint).coded(UNSUPPORTED));
+    }
+    let python = match version {
+        Some(version) => Some(PythonVersion::parse(version).ok_or_else(bad)?),
+        None => None,
+    };
+    Ok(Runtime { python, date: date.map(|date| date.join("-")), line })
+}
+
+fn is_date([year, month, day]: [&str; 3]) -> bool {
+    let number = |text: &str, length: usize| {
+        (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| text.parse::<u32>().ok())
+            .flatten()
+    };
+    let (Some(year), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2)) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return false,
+    };
+    (1991..=9999).contains(&year) && (1..=days).contains(&day)
+}
+
+#[cfg(test)]
+mod tests {
+    use bindery_core::Fault;
+    use proptest::prelude::*;
+
+    use super::{PythonVersion, parse};
+
+    #[test]
+    fn the_accepted_forms_read_as_meant() {
+        let version = |text| PythonVersion::parse(text).unwrap();
+        for (text, python, date) in [
+            ("python-3", Some("3"), None),
+            ("python-3.11", Some("3.11"), None),
+            ("python-3.11.9\r\n", Some("3.11.9"), None),
+            ("\n  python-3.11  \n\n", Some("3.11"), None),
+            ("python-3.11-2024-02-29", Some("3.11"), Some("2024-02-29")),
+            ("python-2024-01-01", None, Some("2024-01-01")),
+        ] {
+            let runtime = parse("runtime.txt", text.as_bytes()).unwrap();
+            assert_eq!(runtime.python, python.map(version), "{text}");
+            assert_eq!(runtime.date.as_deref(), date, "{text}");
+        }
+    }
+
+    #[test]
+    fn malformed_lines_are_refused_with_their_place_and_the_grammar() {
+        for text in [
+            "",
+            "\n\n",
+            "abc",
+            "python3.8",
+            "python",
+            "python-",
+            "-3.11",
+            "python-3.x",
+            "python-3.11.9.1",
+            "python--3",
+            "python-03.1",
+            "python-3.11-2024-13-01",
+            "python-3.11-2023-02-29",
+            "python-2024-01",
+            "python-3.11-01-01-2024",
+            "Python-3.11",
+            "python-3.11\nnumpy",
+            "python-3.11;id",
+            "python-$(id)",
+            "python-3.11-2024-01-01-1",
+            "python-+3",
+            "nodejs-18",
+            "python-99999.1",
+            "python- 3.11",
+            "r",
+            "python-３.11",
+        ] {
+            let fault = Fault::from(parse("runtime.txt", text.as_bytes()).unwrap_err());
+            assert!(fault.place().unwrap().starts_with("runtime.txt:"), "{text}");
+            assert!(fault.hint.unwrap().contains("python-3.11"), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_languages_are_refused_not_turned_into_python() {
+        for text in ["r-4.2", "r-2024-01-01", "r-4.2-2024-01-01", "julia-1.9"] {
+            let fault = Fault::from(parse("runtime.txt", text.as_bytes()).unwrap_err());
+            assert_eq!(fault.code, "unsupported-environment", "{text}");
+            assert!(fault.message.contains("not supported yet"));
+        }
+    }
+
+    #[test]
+    fn the_patch_level_is_not_compared() {
+        let version = |text| PythonVersion::parse(text).unwrap();
+        assert!(version("3.11.9").allows(version("3.11.2")));
+        assert!(version("3").allows(version("3.11.2")));
+        assert!(!version("3.12").allows(version("3.11.2")));
+        assert!(!version("2").allows(version("3.11")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_runtime_or_a_fault_with_a_line(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            if let Err(error) = parse("runtime.txt", &bytes) {
+                prop_assert!(Fault::from(error).hint.is_some());
+            }
+        }
+
+        #[test]
+        fn every_python_version_survives(major in 2u32..5, minor in 0u32..100, patch in 0u32..100) {
+            let runtime = parse("runtime.txt", format!("python-{major}.{minor}.{patch}").as_bytes()).unwrap();
+            prop_assert_eq!(runtime.python, Some(PythonVersion { major, minor: Some(minor), patch: Some(patch) }));
+        }
+    }
+}

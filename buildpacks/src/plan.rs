@@ -1,0 +1,209 @@
+//! The plan: what will be done and why, as typed data. Text is made of it only in `render/`.
+
+use bindery_core::EnvironmentKey;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::{Contract, DockerfileStep};
+
+/// What of this site changes a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// The platform built for, e.g. `linux/amd64`.
+    pub platform: String,
+    /// Whether the build context will hold a CA bundle at [`crate::CA_BUNDLE_PATH`].
+    pub ca_bundle: bool,
+    /// Whose download caches the steps use: builds of the same scope share them. Empty: one scope for the whole site. Lower-case
+    /// letters, digits and `-`; anything else is left out.
+    pub cache_scope: String,
+}
+
+/// A plan. Serialises as what `bindery plan --json` and the pages show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuildPlan {
+    /// The packs that take part, in catalogue order; `["default"]` when none does.
+    pub buildpacks: Vec<String>,
+    /// The base image's name. For a repository with its own Dockerfile, the site's, which is then not used.
+    pub base: String,
+    /// The platform built for.
+    pub platform: String,
+    /// The configuration directory: `binder`, `.binder`, or none for the top.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_dir: Option<String>,
+    /// The Python the notebook gets, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Option<PythonChoice>,
+    /// Every environment file that is used.
+    pub used: Vec<UsedFile>,
+    /// Every file that looks like an environment and is not used.
+    pub ignored: Vec<IgnoredFile>,
+    /// Warnings for the log.
+    pub notes: Vec<String>,
+    /// What is done, in order: first the steps of the environment image, then those that need the repository's content.
+    pub steps: Vec<Step>,
+    /// The identity of the environment image; `None` for a repository with its own Dockerfile.
+    pub environment_key: Option<EnvironmentKey>,
+    /// The repository's `start` file, run in front of the notebook server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// The repository's own Dockerfile, which then decides everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
+    /// What the base image offers.
+    pub contract: Contract,
+    /// Whether each step is given the site's CA bundle.
+    pub ca_bundle: bool,
+    /// See [`PlanOptions::cache_scope`].
+    #[serde(skip)]
+    pub(crate) cache_scope: String,
+}
+
+impl BuildPlan {
+    /// Whether the environment image differs from the base at all. When not, a session image can be made on the base directly.
+    #[must_use]
+    pub fn has_environment_steps(&self) -> bool {
+        self.steps.iter().any(|step| !step.needs_content)
+    }
+
+    /// Whether the repository brings its own Dockerfile, for [`crate::render_dockerfile_repo`].
+    #[must_use]
+    pub fn is_dockerfile(&self) -> bool {
+        self.dockerfile.is_some()
+    }
+}
+
+/// A chosen Python and what chose it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PythonChoice {
+    /// As precisely as known, e.g. `3.11` or `3.11.2`.
+    pub version: String,
+    /// `base image`, or the file and line, e.g. `runtime.txt:1`.
+    pub source: String,
+}
+
+/// A file that is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UsedFile {
+    /// The file.
+    pub file: String,
+    /// What for, in plain words.
+    pub r#for: String,
+}
+
+/// A file that looks like an environment and is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IgnoredFile {
+    /// The file.
+    pub file: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Its name for programs, unique in the plan: lower-case letters, digits and `-`.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// What it runs, in short.
+    pub run: String,
+    /// What it does.
+    pub action: Action,
+    /// Whether it needs the repository's content, and so is repeated for every new commit.
+    pub needs_content: bool,
+    /// The environment file it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line of that file, from 1, where the step comes from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Action {
+    /// Fails with a clear message unless the base's Python is this one. For bases that do not say which Python they have.
+    CheckPython {
+        /// Major version.
+        major: u32,
+        /// Minor version, when one is asked for.
+        minor: Option<u32>,
+        /// Where it is asked for, as file and line.
+        asked_by: String,
+    },
+    /// Installs Debian packages, as root.
+    InstallApt {
+        /// `name` or `name=version`, each checked against the full grammar.
+        packages: Vec<String>,
+    },
+    /// Installs Python packages with uv, as the notebook user.
+    InstallPython {
+        /// The file to install from, one of `files`.
+        root: String,
+        /// That file and every file it includes, as UTF-8 with Unix line ends.
+        files: Vec<RequirementsFile>,
+        /// `--pre` was given.
+        prerelease: bool,
+        /// `--require-hashes` was given.
+        require_hashes: bool,
+    },
+    /// Puts the repository's content into the home directory, as one layer.
+    CopyContent {
+        /// Directories of the base that make way first, because the repository has a file or link of that name.
+        make_way: Vec<String>,
+    },
+    /// Runs the repository's `postBuild`, as the notebook user, in the home directory.
+    RunPostBuild {
+        /// The file.
+        path: String,
+        /// Whether it lacks the executable bit.
+        make_executable: bool,
+    },
+    /// Makes the repository's `start` file executable.
+    PrepareStart {
+        /// The file.
+        path: String,
+    },
+    /// One instruction of the repository's own Dockerfile.
+    Dockerfile(DockerfileStep),
+}
+
+impl Action {
+    /// Where in the order of steps an action belongs.
+    pub(crate) const fn rank(&self, needs_content: bool) -> u8 {
+        match self {
+            Self::CheckPython { .. } => 0,
+            Self::InstallApt { .. } => 1,
+            Self::InstallPython { .. } if !needs_content => 2,
+            Self::CopyContent { .. } => 3,
+            Self::InstallPython { .. } => 4,
+            Self::RunPostBuild { .. } => 5,
+            Self::PrepareStart { .. } => 6,
+            Self::Dockerfile(_) => 7,
+        }
+    }
+}
+
+/// A requirements file as it is handed to the installer.
+///
+/// Its content is left out of the serialised form: index addresses in it may carry credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequirementsFile {
+    /// Where it lies relative to the others; the configuration directory is left out when all lie in it.
+    pub path: String,
+    /// Its content: UTF-8, Unix line ends, the same line numbers as the repository's file.
+    #[serde(serialize_with = "digest")]
+    pub content: String,
+}
+
+fn digest<S: serde::Serializer>(content: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("sha256:{}", hex::encode(Sha256::digest(content.as_bytes()))))
+}
+
+/// The step of that id.
+#[must_use]
+pub fn step_file<'a>(plan: &'a BuildPlan, step_id: &str) -> Option<&'a Step> {
+    plan.steps.iter().find(|step| step.id == step_id)
+}

@@ -1,0 +1,52 @@
+//! The environment image: base and environment files, nothing else of the repository.
+
+use bindery_core::seams::ContextFile;
+
+use super::Rendered;
+use super::context::FILES;
+use super::script;
+use crate::plan::{Action, BuildPlan, Step};
+
+/// The Dockerfile of the environment image. Without environment steps it is the base under another name.
+#[must_use]
+pub fn render_environment(plan: &BuildPlan) -> Rendered {
+    let steps: Vec<&Step> = plan.steps.iter().filter(|step| !step.needs_content).collect();
+    let mut dockerfile = format!("FROM {}\n", plan.base);
+    let mut root = false;
+    for step in &steps {
+        let as_root = matches!(step.action, Action::InstallApt { .. });
+        if as_root != root {
+            dockerfile.push_str(&format!("USER {}\n", if as_root { "root" } else { &plan.contract.user }));
+            root = as_root;
+        }
+        dockerfile.push_str(&script::run(plan, step).unwrap_or_default());
+    }
+    if root {
+        dockerfile.push_str(&format!("USER {}\n", plan.contract.user));
+    }
+    Rendered {
+        dockerfile,
+        files: files(steps.into_iter()),
+        tree_prefix: String::new(),
+        needs_tree: false,
+        build_args: Vec::new(),
+    }
+}
+
+/// The context files these steps are lent.
+pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFile> {
+    let file = |path: String, content: &str| ContextFile { path, content: content.into(), executable: false };
+    let mut out = Vec::new();
+    for step in steps {
+        match &step.action {
+            Action::InstallApt { packages } => {
+                out.push(file(format!("{FILES}/apt.txt"), &(packages.join("\n") + "\n")));
+            }
+            Action::InstallPython { files, .. } => {
+                out.extend(files.iter().map(|lent| file(format!("{FILES}/requirements/{}", lent.path), &lent.content)));
+            }
+            _ => {}
+        }
+    }
+    out
+}
