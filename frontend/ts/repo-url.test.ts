@@ -90,6 +90,12 @@ describe("a pasted address", () => {
     expect(parseRepository("https://gitlab.com/a/b", own, "gh")).toEqual({ provider: "git", repo: "https://gitlab.com/a/b" });
   });
 
+  it("takes a repository at the top of a host for plain git, also where a provider has that host", () => {
+    const own = PROVIDERS.map((p) => (p.id === "gh" ? { ...p, detect: { regex: "^(https?://127\\.0\\.0\\.1:9418/)?(?<repo>.*[^/])/?" } } : p));
+    expect(parseRepository("http://127.0.0.1:9418/repo.git", own, "gh")).toEqual({ provider: "git", repo: "http://127.0.0.1:9418/repo.git" });
+    expect(parseRepository("http://127.0.0.1:9418/user/repo.git", own, "gh")).toEqual(gh);
+  });
+
   it("never keeps a password", () => {
     for (const text of ["https://me:s3cret@github.com/u/r", "https://me:s3cret@example.org/u/r", "https://s3cret@example.org/u/r", "ssh://git:s3cret@example.org/r"]) {
       expect(JSON.stringify(parse(text)), text).not.toContain("s3cret");

@@ -65,7 +65,9 @@ function fromUrl(url: URL, providers: Provider[]): Source | null {
   const provider = providers.find((candidate) => candidate.repo && hostOf(candidate) === host.replace(/^www\./, ""));
   if (provider) {
     const found = provider.id === "gl" ? gitlab(steps) : (gitlabDash(steps) ?? github(steps));
-    return found.repo.length >= 2 ? source(provider, found) : null;
+    if (found.repo.length >= 2) return source(provider, found);
+    // A forge has no repository at its top, but a plain git server at the same host may.
+    return steps[0]?.endsWith(".git") ? anyHost(url, steps, providers) : null;
   }
   return anyHost(url, steps, providers);
 }
