@@ -1,0 +1,338 @@
+//! The build context of a job: what is in it, under which names, streamed as it is read.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use bindery_core::seams::{BuildJob, ContextFile};
+use bindery_core::{EntryKind, Tree, TreeEntry};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::ImagesError;
+use crate::dockerignore::Ignore;
+use crate::tarball::Tarball;
+
+/// Bytes that travel together, and how many such chunks may wait for the engine: half a megabyte at most.
+const CHUNK: usize = 64 << 10;
+const CHUNKS_WAITING: usize = 8;
+/// A larger `.dockerignore` is not read.
+const IGNORE_LIMIT: u64 = 256 << 10;
+
+/// A context ready to be written.
+pub(crate) struct Context {
+    tree: Option<Arc<dyn Tree>>,
+    prefix: String,
+    files: Vec<ContextFile>,
+    /// The Dockerfile's name in the context.
+    pub(crate) dockerfile: String,
+    ignore: Ignore,
+}
+
+/// What could not be sent as it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// Links whose target lies outside the context; the engine refuses a context that holds one.
+    pub(crate) links: Vec<String>,
+}
+
+/// Plans the context. Reads the tree, so it may block.
+pub(crate) fn prepare(job: &BuildJob) -> Result<Context, ImagesError> {
+    let mut files = job.files.clone();
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    let prefix = job.tree_prefix.trim_matches('/').to_owned();
+    let tree = job.tree.clone();
+    let own_dockerfile = match &tree {
+        Some(tree) if prefix.is_empty() => find_dockerfile(tree.as_ref(), &job.dockerfile)?,
+        _ => None,
+    };
+    let ignore = match &tree {
+        Some(tree) if prefix.is_empty() => read_ignore(tree.as_ref(), own_dockerfile.as_deref())?,
+        _ => Ignore::default(),
+    };
+    let dockerfile = match own_dockerfile {
+        Some(path) => path,
+        None => {
+            let name = free_name(tree.as_deref(), &prefix, &files);
+            let content = job.dockerfile.clone().into_bytes();
+            files.push(ContextFile { path: name.clone(), content, executable: false });
+            name
+        }
+    };
+    Ok(Context { tree, prefix, files, dockerfile, ignore })
+}
+
+/// The repository's own file of exactly this text, so that `COPY . .` finds nothing that the repository does not have.
+fn find_dockerfile(tree: &dyn Tree, text: &str) -> Result<Option<String>, ImagesError> {
+    let size = text.len() as u64;
+    for entry in tree.entries() {
+        let candidate = entry.kind.is_file() && entry.size == size && entry.path.file_name().contains("Dockerfile");
+        if candidate && tree.read(entry.path.as_str(), size).map_err(unreadable)? == text.as_bytes() {
+            return Ok(Some(entry.path.as_str().to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// `<Dockerfile>.dockerignore` before `.dockerignore`, as BuildKit has it.
+fn read_ignore(tree: &dyn Tree, dockerfile: Option<&str>) -> Result<Ignore, ImagesError> {
+    let beside = dockerfile.map(|path| format!("{path}.dockerignore"));
+    for path in beside.as_deref().into_iter().chain([".dockerignore"]) {
+        if tree.entry(path).is_some_and(|entry| entry.kind.is_file() && entry.size <= IGNORE_LIMIT) {
+            let content = tree.read(path, IGNORE_LIMIT).map_err(unreadable)?;
+            return Ok(Ignore::parse(&String::from_utf8_lossy(&content)));
+        }
+    }
+    Ok(Ignore::default())
+}
+
+/// A name at the top of the context that nothing else has.
+fn free_name(tree: Option<&dyn Tree>, prefix: &str, files: &[ContextFile]) -> String {
+    let top = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
+    let taken = |name: &str| {
+        top(prefix) == name
+            || files.iter().any(|file| top(&file.path) == name)
+            || (prefix.is_empty() && tree.is_some_and(|tree| tree.entry(name).is_some() || tree.has_directory(name)))
+    };
+    let mut name = ".bindery.Dockerfile".to_owned();
+    let mut number = 0_u32;
+    while taken(&name) {
+        number += 1;
+        name = format!(".bindery-{number}.Dockerfile");
+    }
+    name
+}
+
+fn unreadable(error: bindery_core::TreeError) -> ImagesError {
+    ImagesError::Context(error.to_string())
+}
+
+impl Context {
+    /// Starts writing in a thread that may block. The stream ends with the archive, or with an error whose cause the task
+    /// returns; the task ends early when the stream is dropped.
+    pub(crate) fn stream(self) -> (ReceiverStream<io::Result<Bytes>>, JoinHandle<Result<LeftOut, ImagesError>>) {
+        let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
+        let task = tokio::task::spawn_blocking(move || {
+            let result = self.write(ChannelWriter { sender: sender.clone(), buffer: BytesMut::new() });
+            if let Err(error) = &result {
+                // The engine must see a broken request, not a short but whole archive. Nobody listening is fine.
+                let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
+            }
+            result
+        });
+        (ReceiverStream::new(receiver), task)
+    }
+
+    fn write(&self, out: impl Write) -> Result<LeftOut, ImagesError> {
+        let sent = |error: io::Error| ImagesError::Context(error.to_string());
+        let mut tar = Tarball::new(out);
+        let mut left_out = LeftOut::default();
+        tar.directory(&self.prefix).map_err(sent)?;
+        if let Some(tree) = self.tree.as_deref() {
+            for entry in tree.entries() {
+                let path = entry.path.as_str();
+                if path != self.dockerfile && self.ignore.ignores(path) {
+                    continue;
+                }
+                let name = if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) };
+                self.write_entry(&mut tar, tree, entry, &name, &mut left_out)?;
+            }
+        }
+        for file in &self.files {
+            let size = file.content.len() as u64;
+            tar.file(&file.path, file.executable, size, &file.content[..]).map_err(sent)?;
+        }
+        tar.finish().and_then(|mut out| out.flush()).map_err(sent)?;
+        Ok(left_out)
+    }
+
+    fn write_entry<W: Write>(
+        &self,
+        tar: &mut Tarball<W>,
+        tree: &dyn Tree,
+        entry: &TreeEntry,
+        name: &str,
+        left_out: &mut LeftOut,
+    ) -> Result<(), ImagesError> {
+        let path = entry.path.as_str();
+        let written = match entry.kind {
+            EntryKind::File | EntryKind::Executable => {
+                let content = tree.read(path, entry.size).map_err(unreadable)?;
+                tar.file(name, entry.kind == EntryKind::Executable, content.len() as u64, &content[..])
+            }
+            EntryKind::Symlink => {
+                let target = tree.link_target(path).map_err(unreadable)?;
+                if stays_inside(name, &target) {
+                    tar.link(name, &target)
+                } else {
+                    left_out.links.push(path.to_owned());
+                    Ok(())
+                }
+            }
+            EntryKind::Submodule => tar.directory(name),
+        };
+        written.map_err(|error| ImagesError::Context(error.to_string()))
+    }
+}
+
+/// Whether the engine takes a link of that name and target. It joins the two without following anything, an absolute target
+/// too, and refuses the whole context when the result lies above its top.
+fn stays_inside(name: &str, target: &[u8]) -> bool {
+    if target.is_empty() || target.contains(&0) {
+        return false;
+    }
+    let mut depth = name.matches('/').count();
+    for part in target.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if depth == 0 => return false,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    true
+}
+
+/// Collects small writes into chunks and waits while the engine is behind.
+struct ChannelWriter {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    buffer: BytesMut,
+}
+
+impl ChannelWriter {
+    fn send(&mut self) -> io::Result<()> {
+        let chunk = self.buffer.split().freeze();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the build ended"))
+    }
+}
+
+impl Write for ChannelWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.get(..bytes.len().min(CHUNK)).unwrap_or(bytes);
+        self.buffer.extend_from_slice(taken);
+        if self.buffer.len() >= CHUNK {
+            self.send()?;
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LeftOut, prepare, stays_inside};
+    use bindery_core::seams::{BuildJob, ContextFile};
+    use bindery_core::{EntryKind, MemoryTree};
+    use futures::StreamExt as _;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    fn job(tree: MemoryTree, prefix: &str, dockerfile: &str) -> BuildJob {
+        BuildJob {
+            name: "x/y:z".parse().unwrap(),
+            dockerfile: dockerfile.into(),
+            tree: Some(Arc::new(tree)),
+            tree_prefix: prefix.into(),
+            files: Vec::new(),
+            build_args: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    async fn names(job: &BuildJob) -> (BTreeMap<String, String>, LeftOut, String) {
+        let context = prepare(job).unwrap();
+        let dockerfile = context.dockerfile.clone();
+        let (mut stream, task) = context.stream();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.unwrap());
+        }
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let mut names = BTreeMap::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut content = String::new();
+            std::io::Read::read_to_string(&mut entry, &mut content).unwrap();
+            names.insert(entry.path().unwrap().to_string_lossy().into_owned(), content);
+        }
+        (names, task.await.unwrap().unwrap(), dockerfile)
+    }
+
+    #[tokio::test]
+    async fn the_tree_goes_below_its_prefix_and_the_dockerfile_beside_it() {
+        let mut tree = MemoryTree::new([("a/b", "1"), (".dockerignore", "*")]).unwrap();
+        tree.insert("sub", EntryKind::Submodule, b"").unwrap();
+        let mut job = job(tree, "content", "FROM x");
+        job.files.push(ContextFile { path: "ca.pem".into(), content: b"pem".to_vec(), executable: false });
+        let (names, left_out, dockerfile) = names(&job).await;
+        let listed: Vec<&str> = names.keys().map(String::as_str).collect();
+        let expected = [
+            ".bindery.Dockerfile",
+            "ca.pem",
+            "content/",
+            "content/.dockerignore",
+            "content/a/",
+            "content/a/b",
+            "content/sub/",
+        ];
+        assert_eq!(listed, expected);
+        assert_eq!((dockerfile.as_str(), names[".bindery.Dockerfile"].as_str()), (".bindery.Dockerfile", "FROM x"));
+        assert_eq!(left_out, LeftOut::default());
+    }
+
+    #[tokio::test]
+    async fn an_empty_tree_still_makes_its_directory() {
+        let (names, ..) = names(&job(MemoryTree::default(), "content", "FROM x")).await;
+        assert!(names.contains_key("content/"));
+    }
+
+    #[tokio::test]
+    async fn a_repositorys_own_dockerfile_is_used_where_it_is() {
+        let tree = MemoryTree::new([("binder/Dockerfile", "FROM x"), ("Dockerfile", "FROM y"), ("a", "")]).unwrap();
+        let (names, _, dockerfile) = names(&job(tree, "", "FROM x")).await;
+        assert_eq!(dockerfile, "binder/Dockerfile");
+        assert_eq!(names.len(), 4, "{names:?}");
+    }
+
+    #[tokio::test]
+    async fn a_changed_dockerfile_gets_a_name_the_tree_does_not_have() {
+        let tree = MemoryTree::new([("Dockerfile", "FROM y"), (".bindery.Dockerfile/x", "")]).unwrap();
+        let (_, _, dockerfile) = names(&job(tree, "", "FROM x")).await;
+        assert_eq!(dockerfile, ".bindery-1.Dockerfile");
+    }
+
+    #[tokio::test]
+    async fn dockerignore_applies_at_the_top_but_never_to_the_dockerfile() {
+        let tree =
+            MemoryTree::new([("Dockerfile", "FROM x"), (".dockerignore", "*\n!a"), ("a", ""), ("b/c", "")]).unwrap();
+        let (names, ..) = names(&job(tree, "", "FROM x")).await;
+        assert_eq!(names.keys().collect::<Vec<_>>(), ["Dockerfile", "a"]);
+    }
+
+    #[tokio::test]
+    async fn links_out_of_the_context_are_left_out_and_named() {
+        let mut tree = MemoryTree::new([("d/x", "1")]).unwrap();
+        tree.insert("d/in", EntryKind::Symlink, b"../d/x").unwrap();
+        tree.insert("d/out", EntryKind::Symlink, b"../../../../etc/passwd").unwrap();
+        let (names, left_out, _) = names(&job(tree, "content", "FROM x")).await;
+        assert!(names.contains_key("content/d/in") && !names.contains_key("content/d/out"));
+        assert_eq!(left_out.links, ["d/out"]);
+    }
+
+    #[test]
+    fn a_link_is_judged_as_the_engine_judges_it() {
+        assert!(stays_inside("a/b", b"../c"));
+        assert!(!stays_inside("a/b", b"../../c"));
+        assert!(stays_inside("b", b"/etc/passwd"));
+        assert!(!stays_inside("b", b"/../etc/passwd"));
+        assert!(!stays_inside("b", b"x/../../y"));
+        assert!(!stays_inside("b", b""));
+    }
+}
