@@ -152,4 +152,14 @@ pub trait SessionBackend: Send + Sync {
     /// # Errors
     /// The engine cannot be asked.
     async fn reachable(&self) -> Result<(), Fault>;
+
+    /// What a session's container was started with, read back from the container itself, for a record that was lost. `None` when
+    /// there is no such container or it does not say.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    async fn recover(&self, id: SessionId) -> Result<Option<SessionSpec>, Fault> {
+        let _ = id;
+        Ok(None)
+    }
 }
