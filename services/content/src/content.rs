@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bindery_core::seams::{ContentProvider, FetchReport};
 use bindery_core::{Fault, RepoSpec, ResolvedRef, Tree};
 use tokio::sync::Semaphore;
+use url::Url;
 
 use crate::egress::{Gate, Lookup, SystemLookup};
 use crate::fetch::{Into as FetchInto, Target, fetch_commit};
@@ -87,7 +88,7 @@ impl GitContent {
     }
 
     async fn fetch_resolved(&self, resolved: &ResolvedRef) -> Result<(GitTree, FetchReport), Error> {
-        let known = self.refs.known(resolved.repo_url.as_str());
+        let known = self.refs.whereabouts(resolved.repo_url.as_str());
         let shared = Arc::clone(&self.shared);
         let limit = shared.config.fetch_time();
         let (host, resolved) = (resolved.repo_url.host().to_owned(), resolved.clone());
@@ -99,7 +100,7 @@ impl Shared {
     fn fetch(
         &self,
         resolved: &ResolvedRef,
-        known: Option<Arc<crate::remote::Found>>,
+        known: Option<Url>,
         task: &Task,
     ) -> Result<(GitTree, FetchReport), Error> {
         let limits = self.config.limits();

@@ -1,7 +1,5 @@
 //! One commit into an object store, with fallbacks for strict servers.
 
-use std::sync::Arc;
-
 use bindery_core::{CommitId, GitRef};
 use url::Url;
 
@@ -22,8 +20,8 @@ pub(crate) struct Target<'a> {
     pub(crate) reference: Option<&'a GitRef>,
     /// Addresses under which the repository may be known.
     pub(crate) spellings: &'a [Url],
-    /// What the host said about the repository a moment ago, if it was asked.
-    pub(crate) known: Option<Arc<Found>>,
+    /// Where it was found to be a moment ago, if anyone asked.
+    pub(crate) known: Option<Url>,
 }
 
 /// Where objects go and what they may amount to.
@@ -41,8 +39,7 @@ pub(crate) fn fetch_commit(session: &mut Session, target: &Target<'_>, into: &In
     if into.store.has(target.commit) {
         return Ok(());
     }
-    let known: Vec<Url> = target.known.iter().map(|found| found.base.clone()).collect();
-    let bases = if known.is_empty() { target.spellings } else { &known };
+    let bases = target.known.as_ref().map_or(target.spellings, std::slice::from_ref);
     let mut absent = None;
     for base in bases {
         match want(session, base, std::slice::from_ref(target.commit), true, target, into) {
@@ -68,10 +65,8 @@ pub(crate) fn fetch_commit(session: &mut Session, target: &Target<'_>, into: &In
 
 /// For a host that hands out only what its refs name.
 fn from_refs(session: &mut Session, base: &Url, target: &Target<'_>, into: &Into<'_>) -> Result<(), Error> {
-    let found = match &target.known {
-        Some(found) => Arc::clone(found),
-        None => Arc::new(session.refs(std::slice::from_ref(base))?),
-    };
+    // Asked anew: what was heard when the link was resolved may be the very thing that has changed since.
+    let found = session.refs(std::slice::from_ref(base))?;
     let refs = &found.refs;
     let tip = refs.refs.values().find(|tip| tip.target() == target.commit).map(|tip| tip.id.clone());
     let head = refs.head.clone().filter(|head| head == target.commit);

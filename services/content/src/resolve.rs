@@ -39,9 +39,9 @@ impl Refs {
         self.cache.get(repository, || self.ask(spellings)).await
     }
 
-    /// What was heard about `repository` lately, without asking.
-    pub(crate) fn known(&self, repository: &str) -> Option<Arc<Found>> {
-        self.cache.peek(repository)
+    /// Where `repository` was found to be lately, after redirects; without asking.
+    pub(crate) fn whereabouts(&self, repository: &str) -> Option<Url> {
+        self.cache.peek(repository).map(|found| found.base.clone())
     }
 
     async fn ask(&self, spellings: Vec<Url>) -> Result<Found, Error> {

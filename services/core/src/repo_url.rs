@@ -98,6 +98,10 @@ impl FromStr for RepoUrl {
         if text.split_once("://").is_some_and(|(_, rest)| rest.starts_with('/')) {
             return Err(RepoUrlError::NotAUrl("it names no host".to_owned()));
         }
+        // Nor does it need the slashes: `https:host/path` would do.
+        if !text.split_once(':').is_some_and(|(_, rest)| rest.starts_with("//")) {
+            return Err(RepoUrlError::NotAUrl("it names no host".to_owned()));
+        }
         if !url.username().is_empty() || url.password().is_some() || text.contains('@') && has_userinfo(text) {
             return Err(RepoUrlError::Credentials);
         }
@@ -206,6 +210,8 @@ mod tests {
             "ftp://h/p",
             "https://",
             "https:///a/b",
+            "https:h/a/b",
+            "https:/h/a/b",
             "https://h",
             "https://h/",
             "https://h/.git",
