@@ -1,7 +1,7 @@
 //! What must survive a restart: the build queue, the event logs, leases and session records.
 //!
 //! The four seams [`Queue`], [`EventLog`], [`Leases`] and [`SessionStore`] of `bindery-core`, implemented twice: in one file for
-//! one process ([`open_embedded`]), and in Redis for any number of processes. `tests/contract/` runs one suite on
+//! one process ([`open_embedded`]), and in Redis for any number of processes ([`open_redis`]). `tests/contract/` runs one suite on
 //! both. This crate decides nothing about builds or sessions: it keeps what it is told, in order, once, and tells who holds
 //! which lease.
 //!
@@ -18,12 +18,13 @@ mod config;
 mod embedded;
 mod error;
 mod log;
+mod redis;
 mod stores;
 mod tail;
 
 pub use config::Config;
 pub use error::Error;
-pub use stores::{Stores, open_embedded};
+pub use stores::{Stores, open_embedded, open_redis};
 
 #[cfg(doc)]
 use bindery_core::seams::{EventLog, Leases, Queue, SessionStore};

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bindery_core::Secret;
 use bindery_core::seams::{EventLog, Leases, Queue, SessionStore, StoreError};
 
-use crate::{Config, Error, embedded};
+use crate::{Config, Error, embedded, redis};
 
 /// An open store. Clones share it.
 #[derive(Clone)]
@@ -75,3 +76,12 @@ pub async fn open_embedded(path: &Path, config: &Config) -> Result<Stores, Error
     embedded::open(path, config).await.map(Stores::new)
 }
 
+/// Opens the store in a Redis server (7 or newer); for any number of processes. All keys share one hash tag, so a cluster keeps
+/// them on one shard. Call it on a Tokio runtime.
+///
+/// # Errors
+/// [`Error::Address`], [`Error::Redis`], [`Error::Config`].
+pub async fn open_redis(url: &Secret, config: &Config) -> Result<Stores, Error> {
+    config.check()?;
+    redis::open(url, config).await.map(Stores::new)
+}

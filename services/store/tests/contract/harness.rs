@@ -93,7 +93,7 @@ impl Place {
 
     pub(crate) async fn open_with(&self, config: &Config) -> Stores {
         if self.is_redis() {
-            unreachable!()
+            bindery_store::open_redis(&self.url(), config).await.unwrap()
         } else {
             bindery_store::open_embedded(&self.file(), config).await.unwrap()
         }

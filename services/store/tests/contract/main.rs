@@ -12,7 +12,6 @@ macro_rules! on_both {
                 }
             )*
         }
-        #[cfg(any())]
         mod redis {
             $(
                 $(#[$attribute])*
