@@ -13,7 +13,7 @@ use crate::parse::text;
 mod mounts;
 mod unambiguous;
 
-pub(crate) use mounts::{cache_id, parse as parse_mount};
+pub(crate) use mounts::{in_build as mount_in_build, parse as parse_mount};
 
 /// One instruction of a repository's Dockerfile that the engine reports as a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,7 +103,15 @@ fn follow(at: &At<'_>, instruction: &Instruction<'_>, stages: usize, place: &mut
             }
             ("FROM", from.from.span.clone())
         }
-        Instruction::Run(run) => ("RUN", run.run.span.clone()),
+        Instruction::Run(run) => {
+            let start = match &run.arguments {
+                Command::Exec(words) => words.span.start,
+                Command::Shell(shell) => shell.span.start,
+                _ => run.run.span.end,
+            };
+            // Shown without its flags.
+            ("RUN", run.run.span.start..start.saturating_sub(1))
+        }
         Instruction::Copy(copy) => ("COPY", copy.copy.span.clone()),
         Instruction::Add(add) => ("ADD", add.add.span.clone()),
         Instruction::Workdir(workdir) => ("WORKDIR", workdir.workdir.span.clone()),
@@ -157,10 +165,12 @@ fn policy(at: &At<'_>, instruction: &Instruction<'_>) -> Result<(), PlanError> {
             unambiguous::no_more_flags(at, start)
         }
         Instruction::Copy(copy) => {
-            flags(at, "COPY", &copy.options, &["from", "chown", "chmod", "link", "parents", "exclude"])
+            flags(at, "COPY", &copy.options, &["from", "chown", "chmod", "link"])?;
+            sources(at, copy.copy.span.start, &copy.src)
         }
         Instruction::Add(add) => {
-            flags(at, "ADD", &add.options, &["chown", "chmod", "link", "exclude"])?;
+            flags(at, "ADD", &add.options, &["chown", "chmod", "link"])?;
+            sources(at, add.add.span.start, &add.src)?;
             let remote = add.src.iter().any(|source| match source {
                 Source::Path(path) => is_remote(&path.value),
                 _ => false,
@@ -204,6 +214,18 @@ fn policy(at: &At<'_>, instruction: &Instruction<'_>) -> Result<(), PlanError> {
         | Instruction::Volume(_) => Ok(()),
         _ => Err(unknown(at, 0)),
     }
+}
+
+/// Refuses sources that climb.
+fn sources(at: &At<'_>, offset: usize, sources: &[Source<'_>]) -> Result<(), PlanError> {
+    let climbs = sources.iter().any(|source| match source {
+        Source::Path(path) => path.value.split('/').any(|part| part == ".."),
+        _ => false,
+    });
+    if climbs {
+        return Err(at.refuse(offset, "The source leaves the repository.", "Name it from the top of the repository."));
+    }
+    Ok(())
 }
 
 fn key(pair: &str) -> &str {

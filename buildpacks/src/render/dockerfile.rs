@@ -1,15 +1,14 @@
 //! A repository's own Dockerfile: checked, its caches kept apart, the CA bundle lent to each of its steps.
 
 use bindery_core::Tree;
-use parse_dockerfile::{Command, Instruction};
+use parse_dockerfile::{Command, Flag, Instruction, Source};
 
 use super::Rendered;
-use super::context::{CA_TARGET, CA_VARIABLES, FILES, ca_mount};
-use crate::PlanError;
-use crate::error::DOCKERFILE;
-use crate::parse::dockerfile::{At, cache_id, check, parse_mount};
+use super::context::{CA_TARGET, CA_VARIABLES, ca_mount};
+use crate::parse::dockerfile::{At, check, mount_in_build, parse_mount};
 use crate::plan::BuildPlan;
 use crate::repo::Repo;
+use crate::{CONTENT_PREFIX, PlanError};
 
 /// A replacement of a piece of text.
 struct Edit {
@@ -18,15 +17,15 @@ struct Edit {
     text: String,
 }
 
-/// The repository's Dockerfile as it is built: context is the repository's top, `NB_USER` and `NB_UID` are build arguments.
+/// The repository's Dockerfile as it is built; `NB_USER` and `NB_UID` are build arguments.
+///
+/// Its sources are taken from the repository's content in the context, and never from what lies beside it: `COPY .` must not
+/// put the CA bundle into the image.
 ///
 /// # Errors
 /// The Dockerfile is one this site does not build, or the plan is not one of a repository with a Dockerfile.
 pub fn render_dockerfile_repo(plan: &BuildPlan, tree: &dyn Tree) -> Result<Rendered, PlanError> {
     let path = plan.dockerfile.as_deref().ok_or_else(|| PlanError::Render("the plan has no Dockerfile".to_owned()))?;
-    if tree.entry(FILES).is_some() || tree.has_directory(FILES) {
-        return Err(PlanError::file(FILES, format!("The name {FILES} is reserved."), "Rename it.").coded(DOCKERFILE));
-    }
     let file = Repo::open(tree, &plan.contract)?.read(path)?;
     let text = check(path, &file.bytes)?.text;
     let dockerfile = rewrite(plan, path, &text)?;
@@ -34,7 +33,7 @@ pub fn render_dockerfile_repo(plan: &BuildPlan, tree: &dyn Tree) -> Result<Rende
     Ok(Rendered {
         dockerfile,
         files: Vec::new(),
-        tree_prefix: String::new(),
+        tree_prefix: CONTENT_PREFIX.to_owned(),
         needs_tree: true,
         build_args: vec![
             ("NB_USER".to_owned(), "jovyan".to_owned()),
@@ -74,11 +73,12 @@ fn rewrite(plan: &BuildPlan, path: &str, text: &str) -> Result<String, PlanError
                 for flag in run.options.iter().filter(|flag| flag.name.value == "mount") {
                     let value = flag.value.as_ref().map(|value| value.value.as_ref()).unwrap_or_default();
                     let options = parse_mount(&at, flag.flag_span().start, value)?;
-                    if let Some(text) = cache_id(&options, &plan.cache_scope) {
-                        edits.push(Edit { start: flag.span().start, end: flag.span().end, text });
-                    }
+                    let text = mount_in_build(&options, &plan.cache_scope);
+                    edits.push(Edit { start: flag.span().start, end: flag.span().end, text });
                 }
             }
+            Instruction::Copy(copy) if from_context(&copy.options) => sources(&copy.src, text, &mut edits),
+            Instruction::Add(add) => sources(&add.src, text, &mut edits),
             _ => {}
         }
     }
@@ -93,6 +93,23 @@ fn rewrite(plan: &BuildPlan, path: &str, text: &str) -> Result<String, PlanError
     Ok(out)
 }
 
+fn from_context(flags: &[Flag<'_>]) -> bool {
+    !flags.iter().any(|flag| flag.name.value == "from")
+}
+
+/// Points sources at the repository's content in the context.
+fn sources(sources: &[Source<'_>], text: &str, edits: &mut Vec<Edit>) {
+    for source in sources {
+        if let Source::Path(path) = source {
+            // In the JSON form the prefix goes inside the quotes; elsewhere quotes may stay behind it.
+            let quoted = text.get(path.span.start..).is_some_and(|rest| rest.starts_with('"'));
+            let json = text.get(..path.span.start).is_some_and(|before| before.trim_end().ends_with(['[', ',']));
+            let start = path.span.start + usize::from(quoted && json);
+            edits.push(Edit { start, end: start, text: format!("{CONTENT_PREFIX}/") });
+        }
+    }
+}
+
 /// Reads the result back: the same instructions, with the arguments added and each command unchanged.
 fn compare(plan: &BuildPlan, before: &str, after: &str) -> Result<(), PlanError> {
     let mismatch = |what: &str| PlanError::Render(what.to_owned());
@@ -101,6 +118,9 @@ fn compare(plan: &BuildPlan, before: &str, after: &str) -> Result<(), PlanError>
     let added = if plan.ca_bundle { old.stages().len() * CA_VARIABLES.len() } else { 0 };
     if new.instructions.len() != old.instructions.len() + added || new.stages().len() != old.stages().len() {
         return Err(mismatch("it has other instructions"));
+    }
+    if !new_sources(&new.instructions).iter().all(|source| source.starts_with("content/")) {
+        return Err(mismatch("a source lies outside the content"));
     }
     let (old, new): (Vec<_>, Vec<_>) = (runs(&old.instructions, before), runs(&new.instructions, after));
     if old.iter().map(|(command, _)| command).ne(new.iter().map(|(command, _)| command)) {
@@ -111,6 +131,26 @@ fn compare(plan: &BuildPlan, before: &str, after: &str) -> Result<(), PlanError>
         return Err(mismatch("a step has other mounts"));
     }
     Ok(())
+}
+
+/// The sources taken from the context.
+fn new_sources(instructions: &[Instruction<'_>]) -> Vec<String> {
+    let paths = |sources: &[Source<'_>]| -> Vec<String> {
+        let path = |source: &Source<'_>| match source {
+            Source::Path(path) => Some(path.value.trim_start_matches(['"', '\'']).to_owned()),
+            _ => None,
+        };
+        sources.iter().filter_map(path).collect()
+    };
+    let mut out = Vec::new();
+    for instruction in instructions {
+        match instruction {
+            Instruction::Copy(copy) if from_context(&copy.options) => out.extend(paths(&copy.src)),
+            Instruction::Add(add) => out.extend(paths(&add.src)),
+            _ => {}
+        }
+    }
+    out
 }
 
 /// The command of each RUN as it stands in the text, and its number of flags.

@@ -1,7 +1,7 @@
 //! `RUN --mount`: which mounts a repository may use.
 
 use super::At;
-use crate::PlanError;
+use crate::{CONTENT_PREFIX, PlanError};
 
 /// Checks the value of one `--mount`; its options in order.
 pub(crate) fn parse(at: &At<'_>, offset: usize, value: &str) -> Result<Vec<(String, Option<String>)>, PlanError> {
@@ -45,25 +45,38 @@ pub(crate) fn parse(at: &At<'_>, offset: usize, value: &str) -> Result<Vec<(Stri
         let message = "A mount needs a plain absolute target outside /proc, /sys and /dev.".to_owned();
         return refuse(message, "Write target=/some/directory.");
     }
+    if find(&options, "source").is_some_and(|source| source.split('/').any(|part| part == "..") || source.contains('$')) {
+        let message = "The source of the mount is not a plain path of the repository.".to_owned();
+        return refuse(message, "Name it from the top of the repository.");
+    }
     Ok(options)
 }
 
-/// The name a repository's cache gets, so that no repository can reach the service's caches or those of another scope.
-pub(crate) fn cache_id(options: &[(String, Option<String>)], scope: &str) -> Option<String> {
-    if find(options, "type") != Some("cache") {
-        return None;
+/// A checked mount as it is built: a cache gets a name by which no repository can reach the service's caches or those of another
+/// scope, and a source lies in the repository's content.
+pub(crate) fn in_build(options: &[(String, Option<String>)], scope: &str) -> String {
+    let kind = find(options, "type").unwrap_or("bind");
+    let mut out = format!("--mount=type={kind}");
+    match kind {
+        "cache" => {
+            let own = find(options, "id").or_else(|| find(options, "target")).unwrap_or_default();
+            out.push_str(&format!(",id=repository-{scope}-{own}"));
+        }
+        "bind" => {
+            let source = find(options, "source").unwrap_or_default();
+            out.push_str(&format!(",source={CONTENT_PREFIX}/{}", source.trim_start_matches('/')));
+        }
+        _ => {}
     }
-    let own = find(options, "id").or_else(|| find(options, "target")).unwrap_or_default();
-    let mut rendered = format!("--mount=type=cache,id=repository-{scope}-{own}");
-    for (key, value) in options.iter().filter(|(key, _)| !matches!(key.as_str(), "type" | "id")) {
-        rendered.push(',');
-        rendered.push_str(key);
+    for (key, value) in options.iter().filter(|(key, _)| !matches!(canonical(key), "type" | "id" | "source")) {
+        out.push(',');
+        out.push_str(key);
         if let Some(value) = value {
-            rendered.push('=');
-            rendered.push_str(value);
+            out.push('=');
+            out.push_str(value);
         }
     }
-    Some(rendered)
+    out
 }
 
 fn find<'a>(options: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
