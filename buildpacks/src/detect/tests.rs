@@ -1,1 +1,282 @@
+//! One repository of each kind, as plan and as Dockerfiles; then what must be refused, ignored or keyed.
 
+use bindery_core::{BaseImage, EntryKind, Fault, MemoryTree};
+
+use crate::base::tests::stack;
+use crate::{BuildPlan, PlanOptions, plan, render_dockerfile_repo, render_environment, render_session};
+
+const SCRIPT: &str = "#!/bin/bash\nexec \"$@\"\n";
+
+fn tree(files: &[(&str, &str)]) -> MemoryTree {
+    MemoryTree::new(files.iter().copied()).unwrap()
+}
+
+fn options() -> PlanOptions {
+    PlanOptions { platform: "linux/amd64".to_owned(), ..PlanOptions::default() }
+}
+
+fn planned(files: &[(&str, &str)]) -> BuildPlan {
+    plan(&tree(files), &stack(), &options()).unwrap()
+}
+
+fn refused(files: &[(&str, &str)]) -> Fault {
+    plan(&tree(files), &stack(), &options()).unwrap_err().into()
+}
+
+/// Plan and Dockerfiles as one text.
+fn picture(tree: &MemoryTree, base: &BaseImage, options: &PlanOptions) -> String {
+    let plan = plan(tree, base, options).unwrap();
+    let mut shown = serde_json::to_value(&plan).unwrap();
+    // The same in each.
+    shown.as_object_mut().unwrap().remove("contract");
+    let mut out = serde_json::to_string_pretty(&shown).unwrap();
+    let mut add = |name: &str, rendered: crate::Rendered| {
+        out.push_str(&format!(
+            "\n\n==== {name} (tree at {:?}, needed: {})\n",
+            rendered.tree_prefix, rendered.needs_tree
+        ));
+        for (key, value) in &rendered.build_args {
+            out.push_str(&format!("build argument {key}={value}\n"));
+        }
+        out.push_str(&rendered.dockerfile);
+        for file in &rendered.files {
+            out.push_str(&format!("---- {}\n{}", file.path, String::from_utf8_lossy(&file.content)));
+        }
+    };
+    if plan.is_dockerfile() {
+        add("its own Dockerfile", render_dockerfile_repo(&plan, tree).unwrap());
+    } else {
+        add("environment", render_environment(&plan));
+        add("session", render_session(&plan, "bindery/environment:key"));
+    }
+    out
+}
+
+macro_rules! pictures {
+    ($($name:ident: $files:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(picture(&tree(&$files), &stack(), &options()));
+            }
+        )*
+    };
+}
+
+pictures! {
+    picture_of_a_repository_with_no_environment: [("README.md", "hello")];
+    picture_of_requirements: [("requirements.txt", "# science\nnumpy==2.1.0\npandas\n"), ("setup.py", "")];
+    picture_of_requirements_with_includes: [
+        ("binder/requirements.txt", "-r more.txt\n-c pins/c.txt\n--pre\nnumpy\n"),
+        ("binder/more.txt", "six\n"),
+        ("binder/pins/c.txt", "six==1.16.0\n"),
+    ];
+    picture_of_local_requirements: [
+        ("requirements.txt", "-e .\nsubdir/pkg\n"), ("setup.py", ""), ("subdir/pkg/pyproject.toml", ""),
+    ];
+    picture_of_apt: [("apt.txt", "# tools\ncurl\nwget=1.21.3-1+deb12u1 # pinned\n")];
+    picture_of_runtime: [("runtime.txt", "python-3.11.9-2024-01-31\n"), ("requirements.txt", "numpy")];
+    picture_of_post_build: [("postBuild", SCRIPT)];
+    picture_of_start: [("start", SCRIPT)];
+    picture_of_everything_in_a_binder_directory: [
+        (".binder/apt.txt", "curl"), (".binder/requirements.txt", "numpy"), (".binder/runtime.txt", "python-3"),
+        (".binder/postBuild", SCRIPT), (".binder/start", SCRIPT), ("requirements.txt", "old"), ("environment.yml", "x"),
+    ];
+    picture_of_a_dockerfile: [
+        ("Dockerfile", "FROM quay.io/jupyter/minimal-notebook:2025-01-06\nRUN --mount=type=cache,target=/root/.cache pip install x\nCOPY . ${HOME}\nUSER ${NB_UID}\n"),
+        ("requirements.txt", "numpy"), ("postBuild", "x"), ("environment.yml", ""),
+    ];
+    picture_of_environments_that_are_not_supported_yet: [
+        ("environment.yml", ""), ("Pipfile", ""), ("pyproject.toml", ""), ("uv.lock", ""), ("install.R", ""), ("Project.toml", ""),
+        ("default.nix", ""), ("pixi.toml", ""), (".devcontainer/devcontainer.json", ""), ("requirements-dev.txt", ""),
+        ("Requirements.txt", ""), ("docs/requirements.txt", ""), ("Containerfile", ""),
+    ];
+}
+
+#[test]
+fn picture_with_a_ca_bundle_and_a_cache_scope() {
+    let tree = tree(&[("requirements.txt", "numpy"), ("apt.txt", "curl"), ("postBuild", SCRIPT)]);
+    let options = PlanOptions { ca_bundle: true, cache_scope: "owner-1;$(id)".to_owned(), ..options() };
+    insta::assert_snapshot!(picture(&tree, &stack(), &options));
+}
+
+#[test]
+fn picture_of_a_dockerfile_with_a_ca_bundle() {
+    let text = "# escape=`\nFROM debian AS build\nRUN echo one `\n  # inside\n  two\nFROM scratch\nCOPY --from=build /a /b\nCOPY [\"a b\", \"/c/\"]\n\
+                RUN --mount=source=x,target=/x --mount=type=cache,id=bindery-python,target=/y [\"a\", \"b\"]\n";
+    let options = PlanOptions { ca_bundle: true, cache_scope: "owner".to_owned(), ..options() };
+    insta::assert_snapshot!(picture(&tree(&[("binder/Dockerfile", text), ("Dockerfile", "junk")]), &stack(), &options));
+}
+
+#[test]
+fn picture_of_a_base_that_does_not_say_its_python() {
+    let mut base = stack();
+    base.labels.clear();
+    insta::assert_snapshot!(picture(&tree(&[("runtime.txt", "python-3.12")]), &base, &options()));
+}
+
+#[test]
+fn both_configuration_directories_are_refused_naming_both() {
+    let fault = refused(&[("binder/a", ""), (".binder/a", "")]);
+    assert_eq!(fault.code, "both-config-dirs");
+    assert!(fault.message.contains("binder/") && fault.message.contains(".binder/"));
+}
+
+#[test]
+fn a_configuration_directory_without_environment_files_still_hides_the_top_and_says_so() {
+    let plan = planned(&[("binder/README", ""), ("requirements.txt", "numpy")]);
+    assert_eq!(plan.buildpacks, ["default"]);
+    assert_eq!(plan.ignored[0].file, "requirements.txt");
+    assert!(
+        plan.notes.iter().any(|note| note.contains("requirements.txt is not used: binder/ exists")),
+        "{:?}",
+        plan.notes
+    );
+}
+
+#[test]
+fn a_python_the_base_does_not_have_is_refused_naming_what_it_has() {
+    let fault = refused(&[("runtime.txt", "\npython-3.12")]);
+    assert_eq!((fault.code.as_str(), fault.place().as_deref()), ("python-not-available", Some("runtime.txt:2")));
+    assert!(fault.message.contains("3.12") && fault.message.contains("3.11.2"), "{fault}");
+    assert!(fault.hint.unwrap().contains("python-3.11"));
+}
+
+#[test]
+fn other_languages_are_never_a_silent_python() {
+    let fault = refused(&[("runtime.txt", "r-4.2"), ("install.R", "")]);
+    assert_eq!((fault.code.as_str(), fault.place().as_deref()), ("unsupported-environment", Some("runtime.txt:1")));
+}
+
+#[test]
+fn a_dockerfile_wins_over_files_that_would_be_refused() {
+    let plan = planned(&[("Dockerfile", "FROM x\n"), ("runtime.txt", "nonsense"), ("apt.txt", "$(id)")]);
+    assert_eq!(plan.buildpacks, ["dockerfile"]);
+    assert_eq!(plan.ignored.len(), 2);
+    assert!(plan.environment_key.is_none());
+}
+
+#[test]
+fn links_in_place_of_environment_files_are_refused_without_their_target() {
+    for name in ["apt.txt", "requirements.txt", "runtime.txt", "postBuild", "start", "Dockerfile", "binder", ".binder"]
+    {
+        for (kind, target) in [(EntryKind::Symlink, "/proc/self/canary"), (EntryKind::Submodule, "canary")] {
+            let mut tree = tree(&[("README.md", "")]);
+            tree.insert(name, kind, target.as_bytes()).unwrap();
+            let fault = Fault::from(plan(&tree, &stack(), &options()).unwrap_err());
+            assert_eq!((fault.code.as_str(), fault.file.as_deref()), ("environment-file-not-regular", Some(name)));
+            assert!(!fault.to_string().contains("canary"));
+        }
+    }
+    let mut tree = tree(&[("binder/README.md", "")]);
+    tree.insert("binder/apt.txt", EntryKind::Symlink, b"../../canary").unwrap();
+    let fault = Fault::from(plan(&tree, &stack(), &options()).unwrap_err());
+    assert_eq!(fault.file.as_deref(), Some("binder/apt.txt"));
+    let mut tree = MemoryTree::new([("requirements.txt", "-r base.txt")]).unwrap();
+    tree.insert("base.txt", EntryKind::Symlink, b"/etc/canary").unwrap();
+    let fault = Fault::from(plan(&tree, &stack(), &options()).unwrap_err());
+    assert_eq!(fault.file.as_deref(), Some("base.txt"));
+}
+
+#[test]
+fn a_directory_in_place_of_an_environment_file_is_refused() {
+    assert_eq!(refused(&[("requirements.txt/a", "")]).code, "environment-file-not-regular");
+}
+
+#[test]
+fn an_environment_file_over_a_mebibyte_is_refused() {
+    let large = "#".repeat(1024 * 1024 + 1);
+    let fault = refused(&[("requirements.txt", &large)]);
+    assert_eq!((fault.code.as_str(), fault.file.as_deref()), ("environment-file-too-large", Some("requirements.txt")));
+    let fits = "#".repeat(1024 * 1024);
+    assert!(planned(&[("requirements.txt", &fits)]).notes.iter().any(|note| note.contains("lists no packages")));
+}
+
+#[test]
+fn includes_that_are_missing_or_outside_are_refused_with_their_line() {
+    for target in ["missing.txt", "../outside.txt", "/etc/passwd", "~/x", "$HOME/x", "."] {
+        let fault = refused(&[("requirements.txt", &format!("numpy\n-r {target}\n"))]);
+        assert_eq!(fault.place().as_deref(), Some("requirements.txt:2"), "{target}");
+    }
+}
+
+#[test]
+fn an_include_that_climbs_finds_its_file_where_the_repository_has_it() {
+    let plan = planned(&[("binder/requirements.txt", "-r ../binder/a.txt\n"), ("binder/a.txt", "numpy\n")]);
+    let paths: Vec<_> = render_environment(&plan).files.into_iter().map(|file| file.path).collect();
+    assert_eq!(paths, [".bindery/requirements/binder/a.txt", ".bindery/requirements/binder/requirements.txt"]);
+}
+
+#[test]
+fn includes_that_include_each_other_end() {
+    let plan = planned(&[("requirements.txt", "-r a.txt\n"), ("a.txt", "-r requirements.txt\nnumpy\n")]);
+    assert_eq!(plan.used.len(), 2);
+    assert!(plan.has_environment_steps());
+}
+
+#[test]
+fn a_path_to_install_from_that_is_not_there_is_refused_with_its_line() {
+    let fault = refused(&[("requirements.txt", "numpy\n./pkg\n")]);
+    assert_eq!(fault.place().as_deref(), Some("requirements.txt:2"));
+}
+
+#[test]
+fn only_local_requirements_wait_for_the_content() {
+    let needs = |files: &[(&str, &str)]| {
+        planned(files).steps.iter().find(|step| step.id == "requirements").unwrap().needs_content
+    };
+    assert!(!needs(&[("requirements.txt", "numpy\n-r a.txt"), ("a.txt", "six")]));
+    assert!(needs(&[("requirements.txt", "-e ."), ("setup.py", "")]));
+    assert!(needs(&[("requirements.txt", "numpy\n-r a.txt"), ("a.txt", "./pkg"), ("pkg/setup.py", "")]));
+}
+
+#[test]
+fn the_key_follows_the_environment_and_nothing_else() {
+    let key = |files: &[(&str, &str)], base: &BaseImage, options: &PlanOptions| {
+        plan(&tree(files), base, options).unwrap().environment_key.unwrap()
+    };
+    let (base, site) = (stack(), options());
+    let files = [("requirements.txt", "numpy\n"), ("apt.txt", "curl\n")];
+    let same = key(&files, &base, &site);
+    let with = |more: (&'static str, &'static str)| [files.as_slice(), &[more]].concat();
+
+    assert_eq!(same, key(&with(("README.md", "new")), &base, &site), "other content");
+    assert_eq!(same, key(&with(("postBuild", SCRIPT)), &base, &site), "a step on the content");
+    assert_eq!(same, key(&with(("environment.yml", "")), &base, &site), "an ignored file");
+    let moved = [("binder/requirements.txt", "numpy\r\n"), ("binder/apt.txt", "# the same\ncurl")];
+    assert_eq!(same, key(&moved, &base, &site), "another directory, other line ends");
+    let mut renamed = stack();
+    "elsewhere/stack:1".clone_into(&mut renamed.name);
+    assert_eq!(same, key(&files, &renamed, &site), "another name of the same base");
+    assert_eq!(same, key(&files, &base, &PlanOptions { cache_scope: "x".to_owned(), ..options() }), "another cache");
+
+    assert_ne!(same, key(&[("requirements.txt", "numpy>1\n"), ("apt.txt", "curl\n")], &base, &site));
+    assert_ne!(same, key(&[("requirements.txt", "numpy\n"), ("apt.txt", "curl\nwget\n")], &base, &site));
+    assert_ne!(same, key(&[("requirements.txt", "numpy\n")], &base, &site));
+    assert_ne!(same, key(&files, &BaseImage { id: "sha256:other".to_owned(), ..stack() }, &site));
+    assert_ne!(same, key(&files, &base, &PlanOptions { platform: "linux/arm64".to_owned(), ..options() }));
+    assert_ne!(same, key(&files, &base, &PlanOptions { ca_bundle: true, ..options() }));
+}
+
+#[test]
+fn a_plan_never_shows_the_content_of_requirements() {
+    let plan = planned(&[("requirements.txt", "--extra-index-url https://user:canary@example.org/simple\nnumpy\n")]);
+    assert!(!serde_json::to_string(&plan).unwrap().contains("canary"));
+}
+
+#[test]
+fn a_file_of_the_repository_may_be_named_like_a_directory_of_the_base() {
+    let mut tree = tree(&[("work", "a file"), (".local/x", "")]);
+    tree.insert(".cache", EntryKind::Symlink, b"/etc").unwrap();
+    let plan = plan(&tree, &stack(), &options()).unwrap();
+    let session = render_session(&plan, "x").dockerfile;
+    assert!(session.contains("rm -rf -- /home/jovyan/.cache /home/jovyan/work\n"), "{session}");
+}
+
+#[test]
+fn a_thousand_files_are_planned_without_reading_any_but_the_environment() {
+    let mut files: Vec<(String, &str)> = (0..1000).map(|n| (format!("data/{n}.csv"), "x")).collect();
+    files.push(("requirements.txt".to_owned(), "numpy"));
+    let tree = MemoryTree::new(files).unwrap();
+    assert_eq!(plan(&tree, &stack(), &options()).unwrap().used.len(), 1);
+}

@@ -89,7 +89,8 @@ fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Result<(), Plan
     let mut files: Vec<RequirementsFile> = Vec::new();
     let mut seen: BTreeSet<String> = BTreeSet::from([root_path.clone()]);
     let mut waiting = vec![root];
-    let (mut entries, mut prerelease, mut require_hashes, mut needs_content) = (0, false, false, false);
+    let (mut entries, mut prerelease, mut require_hashes, mut needs_content, mut climbs) =
+        (0, false, false, false, false);
     while let Some(file) = waiting.pop() {
         let parsed = requirements::parse(&file.path, &file.bytes)?;
         entries += parsed.entries + parsed.remote_includes.len();
@@ -107,6 +108,7 @@ fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Result<(), Plan
         }
         for (target, line) in &parsed.includes {
             let path = included(repo, &file.path, target, *line)?;
+            climbs |= target.split('/').any(|part| part == "..");
             if seen.insert(path.clone()) {
                 if seen.len() > INCLUDE_LIMIT {
                     let message = format!("More than {INCLUDE_LIMIT} files are included.");
@@ -123,7 +125,8 @@ fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Result<(), Plan
         return Ok(());
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
-    let root = without_config_dir(repo, &root_path, &mut files);
+    // A path that climbs out of the directory and back must find it there.
+    let root = if climbs { root_path.clone() } else { without_config_dir(repo, &root_path, &mut files) };
     let name = format!("install Python packages ({root_path})");
     let run = format!("uv pip install -r {root_path}");
     let action = Action::InstallPython { root, files, prerelease, require_hashes };

@@ -33,7 +33,10 @@ pub(super) fn root_cache(plan: &BuildPlan, name: &str, target: &str) -> String {
 /// A cache of the notebook user's, at `/dev/shm/bindery/<name>`.
 pub(super) fn user_cache(plan: &BuildPlan, name: &str) -> String {
     let (uid, gid) = (plan.contract.uid, plan.contract.gid);
-    format!("--mount=type=cache,id={},target={LENT}/{name},uid={uid},gid={gid}", cache_id(plan, name))
+    format!(
+        "--mount=type=cache,id={},target={LENT}/{name},uid={uid},gid={gid}",
+        cache_id(plan, &format!("{name}-{uid}"))
+    )
 }
 
 fn cache_id(plan: &BuildPlan, name: &str) -> String {

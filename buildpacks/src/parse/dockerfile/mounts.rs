@@ -45,7 +45,8 @@ pub(crate) fn parse(at: &At<'_>, offset: usize, value: &str) -> Result<Vec<(Stri
         let message = "A mount needs a plain absolute target outside /proc, /sys and /dev.".to_owned();
         return refuse(message, "Write target=/some/directory.");
     }
-    if find(&options, "source").is_some_and(|source| source.split('/').any(|part| part == "..") || source.contains('$')) {
+    if find(&options, "source").is_some_and(|source| source.split('/').any(|part| part == "..") || source.contains('$'))
+    {
         let message = "The source of the mount is not a plain path of the repository.".to_owned();
         return refuse(message, "Name it from the top of the repository.");
     }
