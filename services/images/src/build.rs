@@ -7,13 +7,12 @@ use bindery_core::seams::{BuildJob, BuildProgress, Progress};
 use bindery_core::{LogStream, StepMark, StepStatus};
 use bollard::models::{BuildInfo, BuildInfoAux};
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
-use futures::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::context::{self, LeftOut};
 use crate::progress::Fold;
-use crate::{Config, Engine, ImagesError, classify};
+use crate::{Config, Engine, ImagesError, classify, messages};
 
 /// How long the context's writer may take to say why it stopped, once the engine has ended the build.
 const WRITER_ENDS: Duration = Duration::from_secs(5);
@@ -36,7 +35,7 @@ impl Activity {
     }
 }
 
-/// Builds and names the image; its id. Dropping the future closes the connection, which makes the engine end the build.
+/// Builds and names the image; its id. Dropping the future closes the connections, which makes the engine end the build.
 pub(crate) async fn run(
     engine: &Engine,
     config: &Config,
@@ -54,7 +53,7 @@ pub(crate) async fn run(
         .map_err(|error| ImagesError::Context(error.to_string()))??;
     let options = options(&job, &context.dockerfile);
     let (body, writer) = context.stream();
-    let mut stream = Box::pin(docker.build_image(options, None, Some(bollard::body_try_stream(body))));
+    let mut messages = messages::start(docker, options, body).map_err(|error| ImagesError::Thread(error.to_string()))?;
 
     activity.touch();
     let deadline = Instant::now() + limit;
@@ -63,7 +62,7 @@ pub(crate) async fn run(
     let mut image = None;
     let outcome = loop {
         let until = deadline.min(activity.last() + quiet);
-        match timeout_at(until, stream.next()).await {
+        match timeout_at(until, messages.recv()).await {
             Ok(Some(Ok(info))) => {
                 activity.touch();
                 take_in(info, &mut fold, &mut image, progress);
@@ -83,7 +82,7 @@ pub(crate) async fn run(
             Err(_) => {}
         }
     };
-    drop(stream);
+    drop(messages);
     fold.finish(if outcome.is_ok() { StepStatus::Done } else { StepStatus::Failed }, progress);
     // A context that could not be read explains whatever the engine says about it.
     let written = timeout(WRITER_ENDS, writer).await;
@@ -164,7 +163,7 @@ fn tell(left_out: &LeftOut, progress: &dyn Progress) {
         progress.report(BuildProgress::Line {
             step: "context".to_owned(),
             stream: LogStream::Stderr,
-            text: format!("{link} is a symbolic link out of the repository and was left out"),
+            text: format!("{link} is a symbolic link without a usable target and was left out"),
         });
     }
     progress.report(BuildProgress::Step(mark(StepStatus::Done)));

@@ -99,6 +99,9 @@ pub enum ImagesError {
     /// The repository's content could not be read while it was sent.
     #[error("the repository's content could not be sent to the engine: {0}")]
     Context(String),
+    /// This process cannot start another thread.
+    #[error("this process cannot start a build: {0}")]
+    Thread(String),
     /// BuildKit ended the build with a message this crate does not know.
     #[error("the build ended with an error: {0}")]
     BuildFailed(String),
@@ -180,6 +183,7 @@ impl From<ImagesError> for Fault {
             ImagesError::Silent { .. } => Self::user("build-timeout", text)
                 .hint("The step may wait for input that never comes; or let it say from time to time what it does."),
             ImagesError::Context(_) => Self::us("context-unreadable", text),
+            ImagesError::Thread(_) => Self::us("no-thread", text),
             ImagesError::BuildFailed(_) => Self::us("build-failed", text),
             ImagesError::RegistryUnreachable { .. } => Self::us("registry-unreachable", text)
                 .hint("Is the registry running, and can the engine reach `registry.url`?"),

@@ -11,6 +11,7 @@
 //! | `engine.rs` | reaching the engine, bounded |
 //! | `docker_images.rs` | the `ImageBuilder` seam on an engine |
 //! | `build.rs` | one build from request to image, with its deadlines |
+//! | `messages.rs` | the engine's messages about a build, and its connections |
 //! | `context.rs`, `tarball.rs`, `dockerignore.rs` | the context: what is in it, how it is written, what is left out |
 //! | `progress.rs`, `lines.rs`, `vertex.rs` | BuildKit's status messages become steps and lines |
 //! | `classify.rs` | what a failed build's messages mean |
@@ -28,6 +29,7 @@ mod dockerignore;
 mod engine;
 mod error;
 mod lines;
+mod messages;
 mod progress;
 mod push;
 mod registry;

@@ -1,13 +1,11 @@
-//! The `Registry` contract: a real engine and private registries on loopback.
-
-mod support;
+//! The `Registry` contract.
 
 use std::sync::Arc;
 
 use bindery_core::seams::{ImageBuilder as _, Registry as _};
 use bindery_core::{FaultBy, ImageName, Secret};
 use bindery_images::{DockerImages, EngineRegistry, RegistryConfig};
-use support::{BASE, PrivateRegistry, Told, fresh, images, job};
+use crate::support::{BASE, PrivateRegistry, Told, fresh, images, job};
 
 fn registry(images: &DockerImages, url: &str) -> EngineRegistry {
     let config = RegistryConfig { url: Some(url.to_owned()), push_stall_seconds: 30, ..RegistryConfig::default() };

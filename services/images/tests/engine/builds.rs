@@ -1,13 +1,10 @@
-//! The `ImageBuilder` contract on a real engine. Set `BINDERY_TEST_DOCKER_HOST`; without it every test here says that it was
-//! skipped.
-
-mod support;
+//! The `ImageBuilder` contract.
 
 use std::sync::Arc;
 
 use bindery_core::seams::{BuildProgress, ContextFile, ImageBuilder as _};
 use bindery_core::{EntryKind, FaultBy, MemoryTree, StepStatus};
-use support::{BASE, Told, fresh, images, job};
+use crate::support::{BASE, Told, fresh, images, job};
 
 macro_rules! images {
     ($test:literal) => {
@@ -50,7 +47,7 @@ async fn a_build_gives_an_image_with_its_content_labels_and_arguments() {
     assert!(has(["-rw-r--r--", "1000 100", "notebook.ipynb"]), "{lines}");
     assert!(has(["drwxr-xr-x", "1000 100", "module"]), "{lines}");
     assert!(has(["lrwxrwxrwx", "1000 100", "absolute -> /etc/hosts"]), "{lines}");
-    assert!(has(["outside is a symbolic link", "out of the repository", "left out"]), "{lines}");
+    assert!(has(["lrwxrwxrwx", "1000 100", "outside -> ../../../x"]), "{lines}");
     let found = images.find(&name).await.unwrap().unwrap();
     assert_eq!(found, built);
     let base = images.base(name.as_str()).await.unwrap();
