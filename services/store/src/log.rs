@@ -36,7 +36,8 @@ pub(crate) fn notice(phase: Phase) -> EventBody {
 
 /// Why a build ends that no worker survives.
 pub(crate) fn gave_up(attempts: u32, lost: &WorkerId) -> Fault {
-    let message = format!("The build was tried {attempts} times, and each time the worker doing it was lost (last: {lost}).");
+    let message =
+        format!("The build was tried {attempts} times, and each time the worker doing it was lost (last: {lost}).");
     Fault::us("build-workers-lost", message)
         .hint("The build may need more memory or disk than a worker has. Try again, or ask whoever runs this service.")
 }

@@ -4,7 +4,7 @@ use bindery_core::seams::StoreError;
 use parking_lot::RwLock;
 use redb::{Database, DatabaseError};
 
-type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
+pub(super) type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
 
 pub(super) struct File {
     database: RwLock<Option<Database>>,

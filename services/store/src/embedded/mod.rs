@@ -22,7 +22,7 @@ use bindery_core::seams::StoreError;
 use redb::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
-use self::file::File;
+use self::file::{File, Opener};
 use self::hot::Hot;
 use self::writer::Writer;
 use crate::error::unavailable;
@@ -32,6 +32,9 @@ use crate::{Config, Error};
 
 /// How long a health check may take.
 const HEALTH_BOUND: Duration = Duration::from_secs(3);
+
+/// What the file's pages may take in memory; the library's own default is a gigabyte.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -60,14 +63,19 @@ impl Drop for Inner {
 
 /// Opens or makes the file.
 pub(crate) async fn open(path: &Path, config: &Config) -> Result<Embedded, Error> {
+    let to_open = path.to_owned();
+    let opener = move || redb::Builder::new().set_cache_size(CACHE_BYTES).create(&to_open);
+    start(path, Box::new(opener), config).await
+}
+
+async fn start(path: &Path, opener: Opener, config: &Config) -> Result<Embedded, Error> {
     let at = path.to_owned();
     let flush = config.flush();
     let hot = Arc::new(Hot::default());
     let for_writer = Arc::clone(&hot);
     let opened = tokio::task::spawn_blocking(move || {
         let refused = |reason: String| Error::File { path: at.clone(), reason };
-        let to_open = at.clone();
-        let file = File::open(Box::new(move || redb::Database::create(&to_open))).map_err(|error| match error {
+        let file = File::open(opener).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => Error::InUse { path: at.clone() },
             error => refused(error.to_string()),
         })?;

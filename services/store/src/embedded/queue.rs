@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bindery_core::seams::{Claimed, Queue, StoreError};
 use bindery_core::{
-    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fence, ImageKey, Timestamp, Topic,
-    WorkerId,
+    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fence, ImageKey, Timestamp,
+    Topic, WorkerId,
 };
 use parking_lot::Mutex;
 use redb::ReadableTable as _;
@@ -131,7 +131,11 @@ impl Queue for Embedded {
         self.inner
             .writer
             .run(move |tx| {
-                let build = held(tx, &lease)?;
+                let build = match held(tx, &lease) {
+                    // The holder repeating itself has lost nothing: what it said first stands.
+                    Err(StoreError::LeaseLost) if is_over(tx, &lease)? => return Ok(()),
+                    build => build?,
+                };
                 end(&inner, tx, build, state, &last)
             })
             .await
@@ -256,6 +260,8 @@ fn claim(inner: &Arc<Inner>, tx: &mut Tx<'_>, worker: &WorkerId, now: Instant) -
         if let Some(lost) = &lost_worker
             && build.record.attempt >= inner.config.max_attempts
         {
+            // Taken from its holder.
+            build.fence = Fence(tx.count("fence")?);
             let fault = crate::log::gave_up(build.record.attempt, lost);
             let last = EventBody::failed(fault.clone());
             end(inner, tx, build, BuildState::Failed { fault, at: Timestamp::now() }, &last)?;
@@ -283,6 +289,14 @@ fn held(tx: &Tx<'_>, lease: &BuildLease) -> Result<StoredBuild, StoreError> {
     build
         .filter(|build| matches!(build.record.state, BuildState::Running { fence, .. } if fence == lease.fence))
         .ok_or(StoreError::LeaseLost)
+}
+
+/// Whether the lease's holder has ended the build.
+fn is_over(tx: &Tx<'_>, lease: &BuildLease) -> Result<bool, StoreError> {
+    let build: Option<StoredBuild> = tx.get(BUILDS, &lease.record.id.to_string())?;
+    Ok(build.is_some_and(|build| {
+        build.fence == lease.fence && matches!(build.record.state, BuildState::Built { .. } | BuildState::Failed { .. })
+    }))
 }
 
 fn end(

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bindery_core::seams::{Claimed, Queue, StoreError};
 use bindery_core::{
-    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fence, ImageKey, Timestamp, WorkerId,
+    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fence, ImageKey, Timestamp,
+    WorkerId,
 };
 use redis::{Cmd, Script};
 use tokio::time::Instant;
@@ -50,7 +51,8 @@ impl Queue for Remote {
     }
 
     async fn find(&self, key: &ImageKey) -> Result<Option<BuildRecord>, StoreError> {
-        let id: Option<String> = self.inner.server.command(&Cmd::get(self.inner.server.key(&format!("key:{key}")))).await?;
+        let id: Option<String> =
+            self.inner.server.command(&Cmd::get(self.inner.server.key(&format!("key:{key}")))).await?;
         match id {
             Some(id) => self.read(&id).await,
             None => Ok(None),
@@ -261,9 +263,10 @@ fn record(reply: &[String]) -> Result<BuildRecord, StoreError> {
     };
     let state = match field("status")? {
         "queued" => BuildState::Queued,
-        "running" => {
-            BuildState::Running { worker: WorkerId(field("worker")?.to_owned()), fence: Fence(parse(name, field("fence")?)?) }
-        }
+        "running" => BuildState::Running {
+            worker: WorkerId(field("worker")?.to_owned()),
+            fence: Fence(parse(name, field("fence")?)?),
+        },
         _ => decode(name, field("outcome")?)?,
     };
     Ok(BuildRecord {

@@ -96,17 +96,13 @@ pub(super) async fn listen(server: Arc<Server>, wakes: Weak<Wakes>, first: onesh
 }
 
 /// Listens on one connection until it ends.
-async fn hear(
-    server: &Arc<Server>,
-    wakes: &Weak<Wakes>,
-    first: &mut Option<oneshot::Sender<()>>,
-) -> RedisResult<()> {
+async fn hear(server: &Arc<Server>, wakes: &Weak<Wakes>, first: &mut Option<oneshot::Sender<()>>) -> RedisResult<()> {
     let connect = async {
         let mut connection = server.client.get_async_pubsub().await?;
         connection.subscribe(server.key("wake")).await?;
         RedisResult::Ok(connection.into_on_message())
     };
-    let mut messages = timeout(CONNECT, connect).await.map_err(|elapsed| std::io::Error::other(elapsed))??;
+    let mut messages = timeout(CONNECT, connect).await.map_err(std::io::Error::other)??;
     // What happened before this connection listened.
     match wakes.upgrade() {
         Some(wakes) => wakes.all(),

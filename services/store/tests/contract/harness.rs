@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bindery_core::seams::{Claimed, StoreError};
 use bindery_core::{
-    BuildOutcome, BuildRequest, EventBody, EventId, Fault, ImageKey, ImageRef, LaunchId, LaunchRequest, LaunchSource, LogStream,
-    Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, StepMark, StepStatus, Timestamp, Topic, WorkerId,
+    BuildOutcome, BuildRequest, EventBody, EventId, Fault, ImageKey, ImageRef, LaunchId, LaunchRequest, LaunchSource,
+    LogStream, Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, StepMark, StepStatus, Timestamp, Topic,
+    WorkerId,
 };
 use bindery_store::{Config, Stores};
 use futures::StreamExt as _;
@@ -65,7 +66,18 @@ impl Place {
     pub(crate) async fn start_server(&mut self) {
         let child = Command::new("redis-server")
             .current_dir(self.dir.path())
-            .args(["--port", "0", "--unixsocket", "redis.sock", "--appendonly", "yes", "--save", "", "--daemonize", "no"])
+            .args([
+                "--port",
+                "0",
+                "--unixsocket",
+                "redis.sock",
+                "--appendonly",
+                "yes",
+                "--save",
+                "",
+                "--daemonize",
+                "no",
+            ])
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
@@ -85,6 +97,11 @@ impl Place {
         drop(self.server.take());
         // A server that is killed leaves its socket behind, on which nobody answers.
         let _ = std::fs::remove_file(self.socket());
+    }
+
+    /// As after the loss of the server's volume.
+    pub(crate) fn forget_data(&self) {
+        std::fs::remove_dir_all(self.dir.path().join("appendonlydir")).unwrap();
     }
 
     pub(crate) async fn open(&self) -> Stores {
@@ -152,7 +169,8 @@ pub(crate) fn waiting() -> EventBody {
 }
 
 pub(crate) fn line(text: impl Into<String>) -> EventBody {
-    let step = StepMark { id: "1".to_owned(), name: "install".to_owned(), status: StepStatus::Running, duration_ms: None };
+    let step =
+        StepMark { id: "1".to_owned(), name: "install".to_owned(), status: StepStatus::Running, duration_ms: None };
     EventBody::output(Phase::Building, step, LogStream::Stdout, text)
 }
 

@@ -35,6 +35,8 @@ mod model;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod survival;
