@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// Where sessions run, what each may use, how many there may be and how long they live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct Config {
     pub ca_bundle: Option<PathBuf>,
     /// The origin whose pages may call a session's server from a browser (`*` for any); empty for none but its own.
     pub allow_origin: String,
+    /// How this process reaches the proxy, to see that a session answers through it. Default: the proxy's port on loopback.
+    pub probe_url: Option<Url>,
 
     /// Sessions at once, those starting and stopping included.
     pub max_sessions: u32,
@@ -82,6 +85,7 @@ impl Default for Config {
             seccomp_profile: None,
             ca_bundle: None,
             allow_origin: String::new(),
+            probe_url: None,
             max_sessions: 100,
             max_per_repository: 100,
             max_memory_bytes: 0,

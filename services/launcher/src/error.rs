@@ -34,6 +34,9 @@ pub enum Error {
         /// The engine's words.
         reason: String,
     },
+    /// The image asks for something its container cannot have, such as a user it does not contain.
+    #[error("the image cannot be run: {0}")]
+    Unrunnable(String),
     /// The session network would let sessions reach each other.
     #[error("the network {0} exists but does not keep its containers apart (com.docker.network.bridge.enable_icc)")]
     UnsafeNetwork(String),
@@ -57,6 +60,9 @@ impl From<Error> for Fault {
             Error::TimedOut { .. } => Self::us("engine-slow", text).hint("Try again in a moment."),
             Error::ImageMissing(_) => Self::us("image-missing", text).hint("It is built again on the next request."),
             Error::Refused { .. } => Self::us("engine-refused", text),
+            Error::Unrunnable(_) => {
+                Self::user("image-unrunnable", text).hint("Look at USER, WORKDIR and ENTRYPOINT of the Dockerfile.")
+            }
             Error::UnsafeNetwork(_) => Self::us("network-unsafe", text)
                 .hint("Remove that network, or name another one in the settings.")
                 .retry(false),

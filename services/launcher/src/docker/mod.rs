@@ -146,7 +146,7 @@ impl DockerBackend {
             Err(error) => return Err(error.into()),
         };
         let start = docker.start_container(&container, None::<StartContainerOptions>);
-        self.call("start the container", START_LIMIT, start).await?;
+        self.call("start the container", START_LIMIT, start).await.map_err(start_error)?;
         let observed = self.look(docker, &container).await?;
         match observed {
             Some(Observed { upstream: Some(upstream), .. }) => Ok(ContainerHandle { container, upstream }),
@@ -234,6 +234,16 @@ impl SessionBackend for DockerBackend {
 
     async fn recover(&self, id: SessionId) -> Result<Option<SessionSpec>, Fault> {
         Ok(self.read_back(id).await?)
+    }
+}
+
+/// A start that failed, told apart by whose doing it is: the engine answers the image's own mistakes and its own troubles alike.
+fn start_error(failed: CallError) -> Error {
+    const OF_THE_IMAGE: [&str; 5] =
+        ["unable to find user", "unable to find group", "exec: ", "executable file not found", "chdir to cwd"];
+    match Error::from(failed) {
+        Error::Refused { reason, .. } if OF_THE_IMAGE.iter().any(|sign| reason.contains(sign)) => Error::Unrunnable(reason),
+        error => error,
     }
 }
 

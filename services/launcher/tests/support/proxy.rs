@@ -40,7 +40,10 @@ async fn forward(mut peer: TcpStream, store: &dyn SessionStore) -> std::io::Resu
         return peer.write_all(page.as_bytes()).await;
     };
     let mut server = TcpStream::connect(upstream).await?;
-    server.write_all(&head).await?;
+    // What follows on this connection may be for another session; a plain request is the only one on its connection.
+    let asks_to_upgrade = text.to_ascii_lowercase().contains("\r\nupgrade:");
+    let head = if asks_to_upgrade { text } else { text.replacen("\r\n", "\r\nConnection: close\r\n", 1) };
+    server.write_all(head.as_bytes()).await?;
     tokio::io::copy_bidirectional(&mut peer, &mut server).await?;
     Ok(())
 }

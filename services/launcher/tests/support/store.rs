@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bindery_core::seams::{EventLog, EventStream, SessionChange, SessionStore, SessionWatch, StoreError};
-use bindery_core::{Event, EventBody, EventId, Fence, LaunchId, Phase, Session, SessionEvent, SessionId, Timestamp, Topic};
+use bindery_core::{Event, EventBody, EventId, Fence, LaunchId, Session, SessionEvent, SessionId, Timestamp, Topic};
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -42,12 +42,6 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// The bodies of a launch's log.
-    pub(crate) fn told(&self, launch: LaunchId) -> Vec<EventBody> {
-        let events = self.events.lock();
-        events.get(&Topic::Launch(launch)).into_iter().flatten().map(|event| event.body.clone()).collect()
-    }
-
     /// The bodies of a launch's log once it has ended.
     pub(crate) async fn ended(&self, launch: LaunchId) -> Vec<EventBody> {
         let all = async {
@@ -76,18 +70,9 @@ impl MemoryStore {
         self.get(id).await.unwrap().unwrap()
     }
 
-    /// The most sessions that ever held a seat at once.
-    pub(crate) fn most_seated(&self) -> usize {
-        let mut seated = std::collections::HashSet::new();
-        let mut most = 0;
-        for (id, state) in &self.sessions.lock().history {
-            match *state {
-                "starting" | "ready" | "stopping" => seated.insert(*id),
-                _ => seated.remove(id),
-            };
-            most = most.max(seated.len());
-        }
-        most
+    /// Every state any session was in, in order.
+    pub(crate) fn states(&self) -> Vec<(SessionId, &'static str)> {
+        self.sessions.lock().history.clone()
     }
 
     /// Forgets a session without a word, as a store that lost its data.
@@ -193,11 +178,4 @@ impl EventLog for MemoryStore {
             page = self.history(topic, after, usize::MAX).await?;
         }
     }
-}
-
-/// The phases of a log, repeated ones once.
-pub(crate) fn phases(bodies: &[EventBody]) -> Vec<Phase> {
-    let mut phases: Vec<Phase> = bodies.iter().map(|body| body.phase).collect();
-    phases.dedup();
-    phases
 }

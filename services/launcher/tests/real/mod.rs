@@ -1,0 +1,4 @@
+mod backend;
+mod house;
+mod launcher;
+mod measure;
