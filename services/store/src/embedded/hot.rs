@@ -84,6 +84,16 @@ impl Hot {
         state.logs.retain(|_, log| !log.waiting.is_empty() || log.meta.touched >= before.as_millis());
     }
 
+    /// Lets go of a log so that it can be deleted; not of one that is being written.
+    pub(super) fn let_go(&self, topic: Topic) -> bool {
+        let logs = &mut self.state.lock().logs;
+        let idle = logs.get(&topic).is_none_or(|log| log.waiting.is_empty() && !log.sealed);
+        if idle {
+            logs.remove(&topic);
+        }
+        idle
+    }
+
     /// Opens a log for appending; part of a job.
     pub(super) fn open(hot: &Arc<Self>, tx: &mut Tx<'_>, topic: Topic) -> Result<(), StoreError> {
         if hot.state.lock().logs.contains_key(&topic) {

@@ -3,6 +3,8 @@
 //! `writer.rs` is the one thread that changes the file `file.rs`; `tables.rs` says what is in it; `hot.rs` holds the logs that are
 //! being written. Leases live in memory: the file's lock proves that no earlier process still holds one.
 
+#[cfg(test)]
+mod broken_disk;
 mod events;
 mod file;
 mod hot;

@@ -64,7 +64,7 @@ pub(super) async fn prune(inner: &Arc<Inner>, now: Timestamp) -> Result<usize, S
         .await?;
     let mut gone = 0;
     for some in old.chunks(BATCH) {
-        let some = some.to_vec();
+        let (some, hot) = (some.to_vec(), Arc::clone(&inner.hot));
         gone += inner
             .writer
             .run(move |tx| {
@@ -74,7 +74,7 @@ pub(super) async fn prune(inner: &Arc<Inner>, now: Timestamp) -> Result<usize, S
                         Topic::Build(id) => forget_build(tx, id)?,
                         Topic::Launch(_) => true,
                     };
-                    if goes {
+                    if goes && hot.let_go(topic) {
                         forget_log(tx, topic)?;
                         gone += 1;
                     }
@@ -109,4 +109,83 @@ fn forget_log(tx: &mut Tx<'_>, topic: Topic) -> Result<(), StoreError> {
     let mut events = tx.txn().open_table(EVENTS).map_err(unavailable)?;
     events.retain_in((name.as_str(), 0)..=(name.as_str(), u64::MAX), |_, _| false).map_err(unavailable)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bindery_core::seams::{EventLog as _, Queue as _};
+    use bindery_core::{
+        BuildOutcome, BuildRequest, EventBody, EventId, Fault, ImageKey, ImageRef, LaunchId, Phase, RepoSpec,
+        ResolvedRef, Timestamp, Topic, WorkerId,
+    };
+
+    use super::prune;
+    use crate::Config;
+    use crate::embedded::{Embedded, open};
+    use crate::stores::Medium as _;
+
+    fn request(number: u8) -> BuildRequest {
+        let resolved = ResolvedRef {
+            spec: RepoSpec::parse("gh", "someone/repo/main").unwrap(),
+            repo_url: "https://github.com/someone/repo".parse().unwrap(),
+            commit: format!("{number:040x}").parse().unwrap(),
+            identity: "github.com/someone/repo".to_owned(),
+            ref_url: String::new(),
+        };
+        BuildRequest { key: ImageKey::new(&resolved, ""), resolved }
+    }
+
+    async fn build(store: &Embedded, number: u8, outcome: Option<BuildOutcome>) -> Topic {
+        let first = EventBody::message(Phase::Waiting, "x");
+        let id = store.submit(&request(number), first).await.unwrap().id;
+        if let Some(outcome) = outcome {
+            let lease = store.claim(&WorkerId("w".to_owned()), Duration::ZERO).await.unwrap().unwrap().lease;
+            let last = EventBody::failed(Fault::us("x", "y"));
+            store.finish(&lease, outcome, last).await.unwrap();
+        }
+        Topic::Build(id)
+    }
+
+    async fn is_there(store: &Embedded, topic: Topic) -> bool {
+        !store.history(topic, EventId::START, 10).await.unwrap().is_empty()
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_goes_but_not_what_is_unfinished_or_whose_image_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir.path().join("x.redb"), &Config::default()).await.unwrap();
+        let image = ImageRef { name: "a:b".parse().unwrap(), id: "sha256:a".to_owned(), registry_digest: None };
+        let built = BuildOutcome::Built { image, environment: None };
+        let kept = build(&store, 1, Some(built.clone())).await;
+        let forgotten = build(&store, 2, Some(built)).await;
+        store.forget(&request(2).key).await.unwrap();
+        let failed = build(&store, 3, Some(BuildOutcome::Failed(Fault::us("x", "y")))).await;
+        let queued = build(&store, 4, None).await;
+        let launch = Topic::Launch(LaunchId::new());
+        store.append(launch, vec![EventBody::message(Phase::Launching, "x")], None).await.unwrap();
+        // Writes out the line.
+        store.reachable().await.unwrap();
+
+        let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
+        let after = |wait| Timestamp::now().plus(wait);
+        assert_eq!(prune(&store.inner, after(hour * 23)).await.unwrap(), 0);
+        assert_eq!(prune(&store.inner, after(hour * 25)).await.unwrap(), 1);
+        assert!(!is_there(&store, launch).await);
+        assert_eq!(prune(&store.inner, after(day * 29)).await.unwrap(), 0);
+        assert_eq!(prune(&store.inner, after(day * 31)).await.unwrap(), 2);
+        for (topic, there) in [(kept, true), (queued, true), (forgotten, false), (failed, false)] {
+            assert_eq!(is_there(&store, topic).await, there);
+            let Topic::Build(id) = topic else { unreachable!() };
+            assert_eq!(store.get(id).await.unwrap().is_some(), there);
+        }
+        assert!(store.find(&request(1).key).await.unwrap().is_some());
+        assert!(store.find(&request(3).key).await.unwrap().is_none());
+        // A log that was pruned while it was open begins anew, at one.
+        assert_eq!(
+            store.append(launch, vec![EventBody::message(Phase::Launching, "x")], None).await.unwrap(),
+            EventId(1)
+        );
+    }
 }
