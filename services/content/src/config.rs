@@ -122,5 +122,8 @@ pub(crate) const MAX_TREE_OBJECT: u64 = 64 << 20;
 /// The largest commit or tag object believed.
 pub(crate) const MAX_COMMIT_OBJECT: u64 = 4 << 20;
 
-/// The most bytes of a ref advertisement: about half a million refs.
+/// The most bytes of a ref advertisement.
 pub(crate) const MAX_ADVERTISEMENT: u64 = 64 << 20;
+
+/// The most refs of a repository. The largest public ones have some hundred thousand, most of them pull requests.
+pub(crate) const MAX_REFS: usize = 600_000;

@@ -127,7 +127,7 @@ pub enum Error {
         what: &'static str,
         /// The limit, with its unit.
         limit: String,
-        /// The setting, without its section.
+        /// The setting that raises the limit, without its section; empty where none does.
         setting: &'static str,
     },
     /// A name in the repository that could be taken for something else.
@@ -238,6 +238,9 @@ impl From<Error> for Fault {
             }
             Error::NotACommit(_) => Self::user("not-a-commit", text).hint("Use a branch, or a tag of a commit."),
             Error::Unsupported(_) => Self::user("repository-unsupported", text),
+            Error::TooLarge { setting: "", .. } => {
+                Self::user("repository-too-large", text).hint("Make the repository smaller.")
+            }
             Error::TooLarge { setting, .. } => Self::user("repository-too-large", text).hint(format!(
                 "Make the repository smaller, or ask the operator of this service to raise content.{setting}."
             )),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,6 +14,9 @@ use crate::remote::Found;
 
 /// Repositories remembered.
 const MAX_REPOSITORIES: usize = 512;
+
+/// Refs remembered, over all repositories: about 150 bytes each.
+const MAX_REMEMBERED: usize = 1_000_000;
 
 /// A failure is believed for less long than an answer: whoever repairs it should not wait.
 const FAILURE: Duration = Duration::from_secs(3);
@@ -25,6 +29,8 @@ pub(crate) struct RefCache {
 
 #[derive(Default)]
 struct Slot {
+    /// How many refs the answer has.
+    refs: AtomicUsize,
     answer: tokio::sync::Mutex<Option<Answer>>,
 }
 
@@ -59,6 +65,8 @@ impl RefCache {
             return known.result.clone();
         }
         let result = ask().await.map(Arc::new);
+        slot.refs.store(result.as_ref().map_or(0, |found| found.refs.refs.len()), Ordering::Relaxed);
+        self.shed(&slot);
         *answer = Some(Answer { at: Instant::now(), result: result.clone() });
         result
     }
@@ -68,6 +76,14 @@ impl RefCache {
         let slot = self.slots.lock().get(repository).cloned()?;
         let answer = slot.answer.try_lock().ok()?;
         answer.as_ref().and_then(|known| known.result.clone().ok())
+    }
+
+    /// Forgets everything but `newest` and what is in use, when there is too much of it.
+    fn shed(&self, newest: &Arc<Slot>) {
+        let mut slots = self.slots.lock();
+        if slots.values().map(|slot| slot.refs.load(Ordering::Relaxed)).sum::<usize>() > MAX_REMEMBERED {
+            slots.retain(|_, slot| Arc::ptr_eq(slot, newest) || Arc::strong_count(slot) > 1);
+        }
     }
 
     fn slot(&self, repository: &str) -> Arc<Slot> {

@@ -12,7 +12,7 @@ use crate::throttle::Throttle;
 use crate::{Config, Error, task};
 
 /// Questions going on at once; each is a thread waiting for a host.
-const CONCURRENT: usize = 16;
+const CONCURRENT: usize = 8;
 
 /// Answers questions about refs.
 pub(crate) struct Refs {

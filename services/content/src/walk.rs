@@ -4,7 +4,7 @@
 //! is normalised: a name that is not plainly usable refuses the repository.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bindery_core::{EntryKind, TreeEntry, TreePath};
 use git2::Oid;
@@ -13,6 +13,9 @@ use crate::config::MAX_PATH_BYTES;
 use crate::store::ObjectStore;
 use crate::task::Task;
 use crate::{Error, Limits};
+
+/// However deep a site allows directories to be, the stack of a thread allows no more.
+const MAX_RECURSION: usize = 1000;
 
 /// An entry and the object that holds it.
 pub(crate) type Walked = (TreeEntry, Oid);
@@ -35,13 +38,10 @@ impl<'a> Walk<'a> {
     /// Walks `tree` as if it stood at `prefix`, which is empty or a path.
     pub(crate) fn add(&mut self, store: &ObjectStore, tree: Oid, prefix: &str) -> Result<(), Error> {
         let depth = if prefix.is_empty() { 0 } else { prefix.split('/').count() };
-        let mut pending = vec![(prefix.to_owned(), depth, tree)];
-        while let Some((directory, depth, id)) = pending.pop() {
+        self.foresee(store, tree, prefix, depth)?;
+        let mut pending = vec![(prefix.to_owned(), tree)];
+        while let Some((directory, id)) = pending.pop() {
             self.task.check("the repository")?;
-            if depth > self.limits.max_depth {
-                let limit = self.limits.max_depth.to_string();
-                return Err(Error::TooLarge { what: "the depth of its directories", limit, setting: "max_depth" });
-            }
             let raw = store.tree(id)?;
             let mut names = HashSet::new();
             let mut previous: Option<RawEntry<'_>> = None;
@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
                 let path = entry.path(&directory)?;
                 self.count_path(&path)?;
                 match entry.kind {
-                    RawKind::Directory => pending.push((path.into(), depth + 1, entry.id)),
+                    RawKind::Directory => pending.push((path.into(), entry.id)),
                     RawKind::Entry(kind) => {
                         let size = if kind == EntryKind::Submodule { 0 } else { store.blob_size(entry.id)? };
                         self.count_bytes(size)?;
@@ -69,6 +69,22 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what would be over a limit, at the cost of reading each tree object once, however often it is used: ten
+    /// levels of ten links to one tree are ten objects, and ten thousand million paths.
+    fn foresee(&self, store: &ObjectStore, tree: Oid, prefix: &str, depth: usize) -> Result<(), Error> {
+        let mut measured = HashMap::new();
+        let levels = self.limits.max_depth.min(MAX_RECURSION).saturating_sub(depth);
+        let extent = Extent::of(tree, store, self.task, levels, &mut measured).map_err(|error| match error {
+            Error::TooLarge { what, setting: setting @ "max_depth", .. } => {
+                Error::TooLarge { what, limit: self.limits.max_depth.to_string(), setting }
+            }
+            other => other,
+        })?;
+        let entries = self.entries.saturating_add(extent.entries);
+        let above = (prefix.len() as u64).saturating_mul(extent.entries);
+        self.check_paths(entries, self.path_bytes.saturating_add(extent.path_bytes).saturating_add(above))
     }
 
     /// Everything found so far, in no order.
@@ -93,13 +109,17 @@ impl<'a> Walk<'a> {
 
     fn count_path(&mut self, path: &TreePath) -> Result<(), Error> {
         self.entries += 1;
-        if self.entries > self.limits.max_entries {
+        self.path_bytes += path.as_str().len() as u64;
+        self.check_paths(self.entries, self.path_bytes)
+    }
+
+    fn check_paths(&self, entries: u64, path_bytes: u64) -> Result<(), Error> {
+        if entries > self.limits.max_entries {
             let limit = self.limits.max_entries.to_string();
             return Err(Error::TooLarge { what: "the number of files and directories", limit, setting: "max_entries" });
         }
-        self.path_bytes += path.as_str().len() as u64;
-        if self.path_bytes > MAX_PATH_BYTES {
-            return Err(Error::over_bytes("the length of all paths", MAX_PATH_BYTES, "max_entries"));
+        if path_bytes > MAX_PATH_BYTES {
+            return Err(Error::over_bytes("the length of all paths", MAX_PATH_BYTES, ""));
         }
         Ok(())
     }
@@ -114,6 +134,56 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// What walking a tree would come to, without walking it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    /// Levels of directories below it.
+    height: usize,
+    entries: u64,
+    /// The length of all paths, seen from this tree.
+    path_bytes: u64,
+}
+
+impl Extent {
+    /// Recursion goes `levels` deep and no deeper.
+    fn of(
+        tree: Oid,
+        store: &ObjectStore,
+        task: &Task,
+        levels: usize,
+        measured: &mut HashMap<Oid, Self>,
+    ) -> Result<Self, Error> {
+        if let Some(known) = measured.get(&tree) {
+            return if known.height > levels { Err(too_deep()) } else { Ok(*known) };
+        }
+        task.check("the repository")?;
+        let raw = store.tree(tree)?;
+        let mut extent = Self::default();
+        let mut rest = raw.as_slice();
+        while !rest.is_empty() {
+            let (entry, tail) = RawEntry::parse(rest)?;
+            rest = tail;
+            let name = entry.name.len() as u64;
+            extent.entries = extent.entries.saturating_add(1);
+            extent.path_bytes = extent.path_bytes.saturating_add(name);
+            if entry.kind == RawKind::Directory {
+                let below = Self::of(entry.id, store, task, levels.checked_sub(1).ok_or_else(too_deep)?, measured)?;
+                extent.height = extent.height.max(below.height + 1);
+                extent.entries = extent.entries.saturating_add(below.entries);
+                let above = below.entries.saturating_mul(name + 1);
+                extent.path_bytes = extent.path_bytes.saturating_add(below.path_bytes).saturating_add(above);
+            }
+        }
+        measured.insert(tree, extent);
+        Ok(extent)
+    }
+}
+
+/// The limit is filled in by the one who knows it.
+fn too_deep() -> Error {
+    Error::TooLarge { what: "the depth of its directories", limit: String::new(), setting: "max_depth" }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

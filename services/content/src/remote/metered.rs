@@ -15,6 +15,8 @@ pub(crate) struct Meter {
     /// What is too large when it is.
     pub(crate) what: &'static str,
     pub(crate) max_bytes: u64,
+    /// The setting that raises it; empty where none does.
+    pub(crate) setting: &'static str,
     /// Bytes per second, over `low_speed_time`; zero for any speed.
     pub(crate) low_speed_bytes: u64,
     pub(crate) low_speed_time: Duration,
@@ -42,7 +44,7 @@ impl<R: Read> Metered<R> {
         let meter = &self.meter;
         meter.task.check(&meter.host)?;
         if self.received > meter.max_bytes {
-            return Err(Error::over_bytes(meter.what, meter.max_bytes, "max_bytes"));
+            return Err(Error::over_bytes(meter.what, meter.max_bytes, meter.setting));
         }
         let (since, before) = self.stretch;
         if since.elapsed() >= meter.low_speed_time {

@@ -128,6 +128,7 @@ impl Session {
             self.client().upload_pack(base, &body)?
         };
         let mut meter = self.meter(&host, self.remotes.max_bytes);
+        meter.setting = "max_bytes";
         meter.low_speed_bytes = self.remotes.low_speed_bytes;
         let mut packets = PacketReader::new(Metered::new(stream, meter), &host);
         let result = receive_pack(&mut packets, &host, wanted, sink);
@@ -141,6 +142,7 @@ impl Session {
             host: host.to_owned(),
             what: "the transfer",
             max_bytes,
+            setting: "",
             low_speed_bytes: 0,
             low_speed_time: self.remotes.patience,
         }

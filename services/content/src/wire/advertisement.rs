@@ -7,6 +7,7 @@ use bindery_core::CommitId;
 
 use super::{Packet, PacketReader};
 use crate::Error;
+use crate::config::MAX_REFS;
 
 /// One ref of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,10 @@ impl Advertisement {
                 Packet::Data(line) => line,
                 Packet::End => return Err(not_git(host, "its list of refs is cut short")),
             };
+            if advertisement.refs.len() >= MAX_REFS {
+                let limit = MAX_REFS.to_string();
+                return Err(Error::TooLarge { what: "the number of branches and tags", limit, setting: "" });
+            }
             advertisement.line(line.strip_suffix(b"\n").unwrap_or(line), &mut first, host)?;
         }
         Ok(advertisement)

@@ -140,3 +140,9 @@ pub fn pack_answer(pack: &[u8]) -> Vec<u8> {
     answer.extend(b"0000");
     answer
 }
+
+/// A server whose `main` is `commit`, and whose answer to any request for objects is `pack`.
+pub fn serving_pack(commit: &str, pack: Vec<u8>) -> Hostile {
+    let (refs, pack) = (advertisement(commit), pack_answer(&pack));
+    Hostile::start(move |request, stream| stream.write_all(if request.starts_with("GET") { &refs } else { &pack }))
+}
