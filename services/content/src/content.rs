@@ -97,12 +97,7 @@ impl GitContent {
 }
 
 impl Shared {
-    fn fetch(
-        &self,
-        resolved: &ResolvedRef,
-        known: Option<Url>,
-        task: &Task,
-    ) -> Result<(GitTree, FetchReport), Error> {
+    fn fetch(&self, resolved: &ResolvedRef, known: Option<Url>, task: &Task) -> Result<(GitTree, FetchReport), Error> {
         let limits = self.config.limits();
         let store = ObjectStore::create(self.scratch.path())?;
         let mut session = self.remotes.session(task);

@@ -131,7 +131,11 @@ async fn b3_one_file_used_a_thousand_times_counts_a_thousand_times() {
     let tree = wide(&repo, "100644", &blob, 1000, "copy");
     repo.commit_tree(&tree).unwrap();
     let fault = fault(site.fetch("copies", "HEAD").await);
-    assert!(fault.message.contains("100 MiB") && fault.hint.unwrap().contains("content.max_bytes"), "{}", fault.message);
+    assert!(
+        fault.message.contains("100 MiB") && fault.hint.unwrap().contains("content.max_bytes"),
+        "{}",
+        fault.message
+    );
     stayed_small(site.data.path());
 }
 
@@ -187,7 +191,11 @@ async fn b3_packs_that_inflate_are_stopped_at_their_declarations() {
         ("more than it says", pack(&[object(3, 10, &zeros)]), "repository-damaged"),
         ("less than it says", pack(&[object(3, 9 << 20, &zeros)]), "repository-damaged"),
         ("a delta that makes a terabyte", pack(&[delta(1 << 40, &[0x90, 1])]), "repository-too-large"),
-        ("a delta without sizes", pack(&[[object_header(7, 1), vec![0xaa; 20], deflate(&[0x80])].concat()]), "repository-damaged"),
+        (
+            "a delta without sizes",
+            pack(&[[object_header(7, 1), vec![0xaa; 20], deflate(&[0x80])].concat()]),
+            "repository-damaged",
+        ),
         ("deltas that add up", pack(&vec![delta(400 << 20, &[0x90, 1]); 10]), "repository-too-large"),
         ("four thousand million objects", pack_header(u32::MAX), "repository-too-large"),
         ("an unknown kind", pack(&[object(5, 1, &zeros)]), "repository-damaged"),

@@ -17,7 +17,8 @@ async fn a_commit_arrives_whole_without_history_and_leaves_nothing_behind() {
     repo.commit("main", &[file("old.bin", &old)]).unwrap();
     repo.git(&["update-ref", "-d", "refs/heads/scratch"], b"").ok();
     let commit = {
-        let id = repo.commit("work", &[file("a.txt", "hello"), executable("bin/run", "#!/bin/sh\n"), symlink("link", "a.txt")]);
+        let id = repo
+            .commit("work", &[file("a.txt", "hello"), executable("bin/run", "#!/bin/sh\n"), symlink("link", "a.txt")]);
         id.unwrap()
     };
     let (tree, report) = site.fetch("r", &commit).await.unwrap();

@@ -16,7 +16,9 @@ use support::{Site, allowing, fault, git_spec};
 
 /// `text` as one part of a path, as a browser would write it.
 fn escape(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 /// Provider, address or name, ref; the first two escaped as the provider wants them.
@@ -71,7 +73,8 @@ async fn a1_a_repository_full_of_commands_runs_none_of_them() {
     let site = Site::new();
     let canary = site.root.path().join("canary");
     let touch = format!("#!/bin/sh\ntouch {}\n", canary.display());
-    let repo = Repo::with_files(site.root.path(), "r", &[file("a", "1"), file(".gitattributes", "* filter=evil\n")]).unwrap();
+    let repo =
+        Repo::with_files(site.root.path(), "r", &[file("a", "1"), file(".gitattributes", "* filter=evil\n")]).unwrap();
     for hook in ["post-checkout", "post-merge", "pre-receive", "reference-transaction"] {
         let path = repo.path().join("hooks").join(hook);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -84,14 +87,64 @@ async fn a1_a_repository_full_of_commands_runs_none_of_them() {
 #[test]
 fn a2_only_addresses_of_git_servers_are_addresses() {
     for address in [
-        "ext::sh -c touch% /tmp/pwned", "ext::sh", "EXT::sh", "fd::17", "fd::0/foo", "file:///etc", "FILE:///etc", "File://localhost/etc",
-        "file:/etc", "/etc/passwd", "//etc/passwd", "../..", ".", "~/x", "C:\\x", "\\\\host\\share", "ssh://h/r",
-        "ssh://-oProxyCommand=x/y", "git@-oProxyCommand=x:y", "git@github.com:a/b", "git+ssh://h/r", "ssh+git://h/r", "rsync://h/r",
-        "ftp://h/r", "ftps://h/r", "http+unix://x/y", "javascript:alert(1)", "data:text/plain,x", "gopher://h/r", "dict://h:1/r",
-        "transport::https://h/r", "https::https://h/r", "persistent-https://h/r", "https:h/r", "https:///r", "https:/h/r", "h/r",
-        "h:r", "https://h/r\n", "https://h/r\r\nHost: x", "https://h/r\0", " https://h/r", "https://h/r ", "ht\ttps://h/r",
-        "https://h\\@e/r", "https://h/\u{202e}r", "https://h/r?service=x", "https://h/r#x", "https://h", "https://h/", "https://",
-        "https://h:99999/r", "https://h:x/r", "https://[::1/r", "https://h/../", "https://%/r", "https://h%00/r", "https://a b/r",
+        "ext::sh -c touch% /tmp/pwned",
+        "ext::sh",
+        "EXT::sh",
+        "fd::17",
+        "fd::0/foo",
+        "file:///etc",
+        "FILE:///etc",
+        "File://localhost/etc",
+        "file:/etc",
+        "/etc/passwd",
+        "//etc/passwd",
+        "../..",
+        ".",
+        "~/x",
+        "C:\\x",
+        "\\\\host\\share",
+        "ssh://h/r",
+        "ssh://-oProxyCommand=x/y",
+        "git@-oProxyCommand=x:y",
+        "git@github.com:a/b",
+        "git+ssh://h/r",
+        "ssh+git://h/r",
+        "rsync://h/r",
+        "ftp://h/r",
+        "ftps://h/r",
+        "http+unix://x/y",
+        "javascript:alert(1)",
+        "data:text/plain,x",
+        "gopher://h/r",
+        "dict://h:1/r",
+        "transport::https://h/r",
+        "https::https://h/r",
+        "persistent-https://h/r",
+        "https:h/r",
+        "https:///r",
+        "https:/h/r",
+        "h/r",
+        "h:r",
+        "https://h/r\n",
+        "https://h/r\r\nHost: x",
+        "https://h/r\0",
+        " https://h/r",
+        "https://h/r ",
+        "ht\ttps://h/r",
+        "https://h\\@e/r",
+        "https://h/\u{202e}r",
+        "https://h/r?service=x",
+        "https://h/r#x",
+        "https://h",
+        "https://h/",
+        "https://",
+        "https://h:99999/r",
+        "https://h:x/r",
+        "https://[::1/r",
+        "https://h/../",
+        "https://%/r",
+        "https://h%00/r",
+        "https://a b/r",
     ] {
         assert!(address.parse::<RepoUrl>().is_err(), "{address:?}");
         assert!(RepoSpec::parse("git", &format!("{}/HEAD", escape(address))).is_err(), "{address:?}");
@@ -145,7 +198,8 @@ async fn a6_credentials_a_redirect_carries_are_neither_used_nor_shown() {
     const CANARY: &str = "ghp_CANARY0123456789";
     let target = Hostile::listener();
     let to = target.authority();
-    let server = Hostile::redirecting(move |_| format!("http://user:{CANARY}@{to}/r/info/refs?service=git-upload-pack"));
+    let server =
+        Hostile::redirecting(move |_| format!("http://user:{CANARY}@{to}/r/info/refs?service=git-upload-pack"));
     let mut config = allowing(&server.authority());
     config.allow_hosts.push(target.authority());
     let data = tempfile::tempdir().unwrap();
@@ -187,13 +241,70 @@ async fn a7_refs_made_to_be_confused_are_kept_apart() {
 #[test]
 fn a7_the_ref_grammar_is_gits() {
     let cases = [
-        "a", "a/b", "a//b", "a/", "/a", "a.", ".a", "a/.b", "a.lock", "a.lock/b", "a.lockx", "a..b", "a.b.c", "@", "@a", "a@", "a@b",
-        "a@{b", "a{b", "a}b", "a b", "a~b", "a^b", "a:b", "a?b", "a*b", "a[b", "a]b", "a\\b", "a\u{7f}", "a\u{1}b", "é", "日本",
-        "a/b/c/d", "HEAD", "refs/heads/a", "a-b", "a--b", "a_b", "a#b", "a%b", "a&b", "a'b", "a\"b", "a;b", "a|b", "a$b", "a`b", "a(b",
-        "a!b", "a,b", "a=b", "a+b", "a<b", "a>b", "0", "00000000",
+        "a",
+        "a/b",
+        "a//b",
+        "a/",
+        "/a",
+        "a.",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a.lock/b",
+        "a.lockx",
+        "a..b",
+        "a.b.c",
+        "@",
+        "@a",
+        "a@",
+        "a@b",
+        "a@{b",
+        "a{b",
+        "a}b",
+        "a b",
+        "a~b",
+        "a^b",
+        "a:b",
+        "a?b",
+        "a*b",
+        "a[b",
+        "a]b",
+        "a\\b",
+        "a\u{7f}",
+        "a\u{1}b",
+        "é",
+        "日本",
+        "a/b/c/d",
+        "HEAD",
+        "refs/heads/a",
+        "a-b",
+        "a--b",
+        "a_b",
+        "a#b",
+        "a%b",
+        "a&b",
+        "a'b",
+        "a\"b",
+        "a;b",
+        "a|b",
+        "a$b",
+        "a`b",
+        "a(b",
+        "a!b",
+        "a,b",
+        "a=b",
+        "a+b",
+        "a<b",
+        "a>b",
+        "0",
+        "00000000",
     ];
     for case in cases {
-        let git = std::process::Command::new("git").args(["check-ref-format", "--allow-onelevel", case]).status().unwrap().success();
+        let git = std::process::Command::new("git")
+            .args(["check-ref-format", "--allow-onelevel", case])
+            .status()
+            .unwrap()
+            .success();
         assert_eq!(case.parse::<GitRef>().is_ok(), git, "{case:?}");
     }
 }
@@ -201,16 +312,33 @@ fn a7_the_ref_grammar_is_gits() {
 #[test]
 fn a8_every_spelling_of_an_address_is_one_address() {
     let spellings = [
-        "https://example.org/a/b", "https://example.org/a/b.git", "https://example.org/a/b/", "https://example.org/a/b.git/",
-        "https://example.org/a/b//", "https://example.org//a//b", "https://example.org:443/a/b", "HTTPS://example.org/a/b",
-        "https://EXAMPLE.org/a/b", "https://example.org/./a/b", "https://example.org/x/../a/b", "https://example.org/x/%2e%2e/a/b",
-        "https://example.org/%2e/a/b", "https://example.org/a/b/.", "https://example.org/a/b/c/..",
+        "https://example.org/a/b",
+        "https://example.org/a/b.git",
+        "https://example.org/a/b/",
+        "https://example.org/a/b.git/",
+        "https://example.org/a/b//",
+        "https://example.org//a//b",
+        "https://example.org:443/a/b",
+        "HTTPS://example.org/a/b",
+        "https://EXAMPLE.org/a/b",
+        "https://example.org/./a/b",
+        "https://example.org/x/../a/b",
+        "https://example.org/x/%2e%2e/a/b",
+        "https://example.org/%2e/a/b",
+        "https://example.org/a/b/.",
+        "https://example.org/a/b/c/..",
     ];
     let canonical: BTreeSet<String> = spellings.iter().map(|url| url.parse::<RepoUrl>().unwrap().to_string()).collect();
     assert_eq!(canonical.into_iter().collect::<Vec<_>>(), ["https://example.org/a/b"]);
     let different: BTreeSet<String> = [
-        "https://example.org/a/b", "https://example.org/A/b", "https://example.org/a/c", "https://example.org:8443/a/b",
-        "http://example.org/a/b", "https://www.example.org/a/b", "https://example.org/a-b", "https://example.org/a_b",
+        "https://example.org/a/b",
+        "https://example.org/A/b",
+        "https://example.org/a/c",
+        "https://example.org:8443/a/b",
+        "http://example.org/a/b",
+        "https://www.example.org/a/b",
+        "https://example.org/a-b",
+        "https://example.org/a_b",
     ]
     .iter()
     .map(|url| url.parse::<RepoUrl>().unwrap().to_string())
@@ -307,7 +435,8 @@ async fn a10_one_host_is_asked_only_so_fast() {
         async move { site.resolve(&repository, "HEAD").await }
     }))
     .await;
-    let busy: Vec<_> = questions.into_iter().filter_map(Result::err).filter(|fault| fault.code == "host-busy").collect();
+    let busy: Vec<_> =
+        questions.into_iter().filter_map(Result::err).filter(|fault| fault.code == "host-busy").collect();
     assert!(busy.len() >= 10, "{}", busy.len());
     assert!(busy.iter().all(|fault| fault.by == FaultBy::Us && fault.retry));
 }

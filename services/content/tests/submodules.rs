@@ -20,9 +20,13 @@ fn site(submodules: bool) -> Site {
 fn nested(site: &Site) {
     let c = Repo::create(site.root.path(), "group/c").unwrap().commit("main", &[file("c.txt", "c")]).unwrap();
     let b = Repo::create(site.root.path(), "group/b").unwrap();
-    let b = b.commit("main", &[file("b.txt", "b"), file(".gitmodules", modules(&[("c", "../c")])), submodule("c", &c)]).unwrap();
+    let b = b
+        .commit("main", &[file("b.txt", "b"), file(".gitmodules", modules(&[("c", "../c")])), submodule("c", &c)])
+        .unwrap();
     let a = Repo::create(site.root.path(), "group/a").unwrap();
-    let a = a.commit("main", &[file("a.txt", "a"), file(".gitmodules", modules(&[("b", "../b.git")])), submodule("b", &b)]).unwrap();
+    let a = a
+        .commit("main", &[file("a.txt", "a"), file(".gitmodules", modules(&[("b", "../b.git")])), submodule("b", &b)])
+        .unwrap();
     let address = format!("{}/group/a", site.server.url());
     let outer = [file("top.txt", "top"), file(".gitmodules", modules(&[("lib/a", &address)])), submodule("lib/a", &a)];
     Repo::with_files(site.root.path(), "outer", &outer).unwrap();
@@ -47,7 +51,13 @@ async fn b4_wanted_submodules_are_fetched_two_deep_and_no_deeper() {
     assert_eq!(
         paths(&*tree),
         [
-            ".gitmodules", "lib/a/.gitmodules", "lib/a/a.txt", "lib/a/b/.gitmodules", "lib/a/b/b.txt", "lib/a/b/c", "top.txt",
+            ".gitmodules",
+            "lib/a/.gitmodules",
+            "lib/a/a.txt",
+            "lib/a/b/.gitmodules",
+            "lib/a/b/b.txt",
+            "lib/a/b/c",
+            "top.txt",
         ]
     );
     assert_eq!(tree.read("lib/a/b/b.txt", 10).unwrap(), b"b");
@@ -79,7 +89,11 @@ async fn b4_each_submodules_address_passes_the_same_gate() {
         let files = [file(".gitmodules", modules(&[("sub", &address)])), submodule("sub", &commit)];
         Repo::with_files(site.root.path(), "r", &files).unwrap();
         let fault = fault(site.fetch("r", "HEAD").await);
-        assert_eq!((fault.code.as_str(), fault.file.as_deref()), ("submodule-unavailable", Some(".gitmodules")), "{address}");
+        assert_eq!(
+            (fault.code.as_str(), fault.file.as_deref()),
+            ("submodule-unavailable", Some(".gitmodules")),
+            "{address}"
+        );
         assert!(!fault.to_string().contains("CANARY"), "{fault}");
         assert_eq!(site.left_on_disk(), 0);
     }
@@ -103,12 +117,18 @@ async fn b4_a_repository_of_submodules_is_stopped_by_count_and_by_the_common_lim
     // One that contains itself ends at the depth limit, not in a loop.
     let looping = Repo::create(site.root.path(), "loop").unwrap();
     let first = looping.commit("main", &[file("a", "1")]).unwrap();
-    looping.commit("main", &[file(".gitmodules", modules(&[("again", "../loop")])), submodule("again", &first)]).unwrap();
+    looping
+        .commit("main", &[file(".gitmodules", modules(&[("again", "../loop")])), submodule("again", &first)])
+        .unwrap();
     let (tree, _) = site.fetch("loop", "HEAD").await.unwrap();
     assert_eq!(paths(&*tree), [".gitmodules", "a", "again/a"]);
 
     // A link in the place of `.gitmodules`, or none at all, is no instruction.
-    let odd = [support::repos::symlink(".gitmodules", "other"), file("other", modules(&[("x", "../inner")])), submodule("x", &inner)];
+    let odd = [
+        support::repos::symlink(".gitmodules", "other"),
+        file("other", modules(&[("x", "../inner")])),
+        submodule("x", &inner),
+    ];
     Repo::with_files(site.root.path(), "odd", &odd).unwrap();
     let (tree, _) = site.fetch("odd", "HEAD").await.unwrap();
     assert_eq!(tree.entry("x").unwrap().kind, EntryKind::Submodule);

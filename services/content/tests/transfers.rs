@@ -134,7 +134,10 @@ async fn a_connection_cut_at_any_place_is_an_error_and_leaves_nothing() {
         let resolved = content.resolve(&git_spec(&format!("{}/r", server.url()), &commit)).await.unwrap();
         let fault = fault(content.fetch(&resolved).await);
         assert!(
-            matches!(fault.code.as_str(), "repository-damaged" | "not-a-git-server" | "commit-not-found" | "host-unreachable"),
+            matches!(
+                fault.code.as_str(),
+                "repository-damaged" | "not-a-git-server" | "commit-not-found" | "host-unreachable"
+            ),
             "{cut}: {fault}"
         );
         let run = std::fs::read_dir(data.path().join("content")).unwrap().next().unwrap().unwrap().path();

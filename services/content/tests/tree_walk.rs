@@ -155,11 +155,36 @@ fn b1_nor_in_a_directory_on_disk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b2_names_that_could_be_taken_for_something_else_refuse_the_repository() {
     let names: Vec<Vec<u8>> = vec![
-        b"..".to_vec(), b".".to_vec(), b"".to_vec(), b".git".to_vec(), b".GIT".to_vec(), b".Git".to_vec(), b"git~1".to_vec(),
-        b"GIT~1".to_vec(), b".git.".to_vec(), b".git ".to_vec(), b".git...".to_vec(), b".git::$INDEX_ALLOCATION".to_vec(),
-        ".g\u{200c}it".into(), ".\u{200d}git".into(), ".git\u{feff}".into(), b"a/b".to_vec(), b"/etc/passwd".to_vec(), b"../x".to_vec(),
-        b"a\\b".to_vec(), b"..\\x".to_vec(), b"a\nb".to_vec(), b"a\rb".to_vec(), b"a\x1b[31mb".to_vec(), b"a\x7f".to_vec(),
-        "a\u{85}b".into(), b"\xff\xfe".to_vec(), b"caf\xe9".to_vec(), b"\xc0\xae\xc0\xae".to_vec(), vec![b'a'; 256], vec![b'a'; 5000],
+        b"..".to_vec(),
+        b".".to_vec(),
+        b"".to_vec(),
+        b".git".to_vec(),
+        b".GIT".to_vec(),
+        b".Git".to_vec(),
+        b"git~1".to_vec(),
+        b"GIT~1".to_vec(),
+        b".git.".to_vec(),
+        b".git ".to_vec(),
+        b".git...".to_vec(),
+        b".git::$INDEX_ALLOCATION".to_vec(),
+        ".g\u{200c}it".into(),
+        ".\u{200d}git".into(),
+        ".git\u{feff}".into(),
+        b"a/b".to_vec(),
+        b"/etc/passwd".to_vec(),
+        b"../x".to_vec(),
+        b"a\\b".to_vec(),
+        b"..\\x".to_vec(),
+        b"a\nb".to_vec(),
+        b"a\rb".to_vec(),
+        b"a\x1b[31mb".to_vec(),
+        b"a\x7f".to_vec(),
+        "a\u{85}b".into(),
+        b"\xff\xfe".to_vec(),
+        b"caf\xe9".to_vec(),
+        b"\xc0\xae\xc0\xae".to_vec(),
+        vec![b'a'; 256],
+        vec![b'a'; 5000],
     ];
     for (index, name) in names.into_iter().enumerate() {
         for mode in if index < 4 { &["100644", "40000", "120000"][..] } else { &["100644"] } {
@@ -186,7 +211,11 @@ async fn b2_trees_that_contradict_themselves_refuse_the_repository() {
         ("the same file twice", two(entry("100644", b"a", blob), entry("100644", b"a", blob)), "unusable-path"),
         ("a file and a link", two(entry("100644", b"a", blob), entry("120000", b"a", blob)), "unusable-path"),
         ("a file and a directory", two(entry("100644", b"a", blob), entry("40000", b"a", empty)), "unusable-path"),
-        ("twice, apart", [entry("100644", b"a", blob), entry("100644", b"a.b", blob), entry("40000", b"a", empty)].concat(), "unusable-path"),
+        (
+            "twice, apart",
+            [entry("100644", b"a", blob), entry("100644", b"a.b", blob), entry("40000", b"a", empty)].concat(),
+            "unusable-path",
+        ),
         ("unsorted", two(entry("100644", b"b", blob), entry("100644", b"a", blob)), "repository-damaged"),
         ("mode 100600", entry("100600", b"a", blob), "repository-damaged"),
         ("mode 100777", entry("100777", b"a", blob), "repository-damaged"),
@@ -255,7 +284,19 @@ async fn b2_objects_that_are_not_what_their_id_says_are_not_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ordinary_and_merely_odd_names_are_kept_as_they_are() {
     let site = Site::new();
-    let names = [".github/workflows/x.yml", ".gitignore", "a b/c d", "ä/ö.txt", "日本語.md", "--help", "~", "$HOME", "a'b\"c", "x:y", "CON"];
+    let names = [
+        ".github/workflows/x.yml",
+        ".gitignore",
+        "a b/c d",
+        "ä/ö.txt",
+        "日本語.md",
+        "--help",
+        "~",
+        "$HOME",
+        "a'b\"c",
+        "x:y",
+        "CON",
+    ];
     let files: Vec<_> = names.iter().map(|name| file(name, *name)).collect();
     Repo::with_files(site.root.path(), "r", &files).unwrap();
     let (tree, _) = site.fetch("r", "HEAD").await.unwrap();

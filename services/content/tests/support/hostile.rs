@@ -43,7 +43,9 @@ impl Hostile {
 
     /// Accepts and answers nothing but 404; for counting who came.
     pub fn listener() -> Self {
-        Self::start(|_, stream| stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+        Self::start(|_, stream| {
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        })
     }
 
     /// Redirects everything to what `location` says, given the path and query.
@@ -106,8 +108,10 @@ pub fn advertisement(id: &str) -> Vec<u8> {
         format!("{id} refs/heads/main\n"),
         String::new(),
     ];
-    let body: String =
-        lines.iter().map(|l| if l.is_empty() { "0000".to_owned() } else { format!("{:04x}{l}", l.len() + 4) }).collect();
+    let body: String = lines
+        .iter()
+        .map(|l| if l.is_empty() { "0000".to_owned() } else { format!("{:04x}{l}", l.len() + 4) })
+        .collect();
     let mut answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\nContent-Length: {}\r\nConnection: \
          close\r\n\r\n",

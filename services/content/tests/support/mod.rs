@@ -7,6 +7,7 @@ pub mod git_server;
 pub mod repos;
 
 pub mod hostile;
+pub mod tls;
 
 use std::sync::Arc;
 
@@ -65,7 +66,10 @@ pub fn allowing(authority: &str) -> Config {
 }
 
 pub fn git_spec(url: &str, reference: &str) -> RepoSpec {
-    let escaped: String = url.bytes().map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") }).collect();
+    let escaped: String = url
+        .bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") })
+        .collect();
     RepoSpec::parse("git", &format!("{escaped}/{reference}")).unwrap()
 }
 
