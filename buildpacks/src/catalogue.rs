@@ -91,16 +91,11 @@ fn reason(name: &str, outside: bool, config_dir: Option<&str>, dockerfile: Optio
     let misnamed = MISNAMED.iter().find(|(file, _)| *file == name).map(|(_, right)| *right);
     let alike = misnamed.or_else(|| supported().find(|file| file.eq_ignore_ascii_case(name)).filter(|_| !exact));
     let requirements = is_requirements_like(name);
-    let dockerignore = dockerfile.is_some() && name == ".dockerignore";
-    if !(exact || kind.is_some() || alike.is_some() || requirements || dockerignore) {
+    if !(exact || kind.is_some() || alike.is_some() || requirements) {
         return None;
     }
     if let Some(dockerfile) = dockerfile {
-        return Some(if dockerignore {
-            "not supported yet: the whole repository is the build context".to_owned()
-        } else {
-            format!("{dockerfile} decides the whole image")
-        });
+        return Some(format!("{dockerfile} decides the whole image"));
     }
     if let Some(dir) = config_dir.filter(|_| outside) {
         return Some(format!("{dir}/ exists, so environment files outside it are not read"));

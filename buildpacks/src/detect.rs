@@ -90,9 +90,6 @@ fn say(repo: &Repo<'_>, nothing: bool, draft: &mut Draft) {
             .notes
             .push(format!("{dir}/ has no environment files, and those outside it are not read while it exists."));
     }
-    for ignored in &draft.ignored {
-        draft.notes.push(format!("{} is not used: {}.", ignored.file, ignored.reason));
-    }
 }
 
 fn content_step(tree: &dyn Tree, contract: &Contract) -> Step {

@@ -1,32 +1,46 @@
 //! The engine's step names back to steps of the plan.
 
-use crate::plan::{Action, BuildPlan, Step};
+use crate::plan::{Action, BuildPlan, Step, step_file};
 
-/// The step an engine's vertex name belongs to, e.g. `[stage-0 2/3] RUN --mount=… step=apt; …`. `None` for the engine's own
-/// work, such as loading the context or exporting the image.
+/// The step an engine's vertex name belongs to, e.g. `[stage-0 2/3] RUN --mount=… step=apt; …`; the text of its error about a
+/// step does as well. `None` for the engine's own work, such as loading the context or exporting the image.
 #[must_use]
 pub fn step_of_vertex<'a>(plan: &'a BuildPlan, vertex_name: &str) -> Option<&'a Step> {
+    if plan.is_dockerfile() {
+        return of_dockerfile(plan, vertex_name);
+    }
+    // The first mark: whatever follows it is the step's own script.
+    let before = |at: usize| vertex_name.get(..at).and_then(|text| text.chars().next_back());
+    let marked = vertex_name.match_indices("step=").find(|(at, _)| before(*at).is_none_or(char::is_whitespace));
+    if let Some((at, mark)) = marked {
+        let id = vertex_name.get(at + mark.len()..)?.split(';').next()?;
+        return step_file(plan, id);
+    }
+    let (_, text) = instruction(vertex_name)?;
+    let content = |step: &&Step| matches!(step.action, Action::CopyContent { .. });
+    text.starts_with("COPY ").then(|| plan.steps.iter().find(content)).flatten()
+}
+
+/// `[linux/amd64 build 2/3] RUN x` as `linux/amd64 build 2/3` and `RUN x`.
+fn instruction(vertex_name: &str) -> Option<(&str, &str)> {
     let (place, text) = vertex_name.strip_prefix('[')?.split_once(']')?;
+    Some((place, text.trim_start()))
+}
+
+/// Steps of a repository's Dockerfile are known by stage and number. The engine leaves the stage out where there is only one, and
+/// may name a platform before it.
+fn of_dockerfile<'a>(plan: &'a BuildPlan, vertex_name: &str) -> Option<&'a Step> {
+    let (place, text) = instruction(vertex_name)?;
     let (position, number) = place.rsplit_once(' ').unwrap_or(("", place));
     let index: u32 = number.split_once('/')?.0.parse().ok()?;
-    let text = text.trim_start();
-    if plan.is_dockerfile() {
-        // The engine leaves the stage out where there is only one, and may name a platform before it.
-        let stage = position.rsplit(' ').next().unwrap_or_default();
-        return plan.steps.iter().find(|step| match &step.action {
-            Action::Dockerfile(known) => {
-                known.index == index
-                    && (known.stage == stage || (known.stages == 1 && stage.is_empty()))
-                    && text.starts_with(&known.keyword)
-            }
-            _ => false,
-        });
-    }
-    if text.starts_with("COPY ") {
-        return plan.steps.iter().find(|step| matches!(step.action, Action::CopyContent { .. }));
-    }
-    let id = text.split_once(" step=").or_else(|| text.split_once("step="))?.1.split(';').next()?;
-    plan.steps.iter().find(|step| step.id == id)
+    let stage = position.rsplit(' ').next().unwrap_or_default();
+    plan.steps.iter().find(|step| match &step.action {
+        Action::Dockerfile(known) => {
+            let same_stage = known.stage == stage || (known.stages == 1 && (stage.is_empty() || stage.contains('/')));
+            same_stage && known.index == index && text.starts_with(&known.keyword)
+        }
+        _ => false,
+    })
 }
 
 #[cfg(test)]
@@ -73,8 +87,8 @@ mod tests {
         assert_eq!(line("[build 2/3] RUN one"), Some(2));
         assert_eq!(line("[build 3/3] WORKDIR /w"), Some(4));
         assert_eq!(line("[stage-1 1/1] RUN two"), Some(6));
-        assert_eq!(line("[linux/amd64 stage-2 2/2] COPY content/. /"), Some(8));
-        assert_eq!(line("[stage-2 3/2] COPY content/. /"), None);
+        assert_eq!(line("[linux/amd64 stage-2 2/2] COPY repository/. /"), Some(8));
+        assert_eq!(line("[stage-2 3/2] COPY repository/. /"), None);
         let single = planned(&[("Dockerfile", "FROM a\nRUN one\n")]);
         assert_eq!(step_of_vertex(&single, "[2/2] RUN one").and_then(|step| step.line), Some(2));
         assert_eq!(step_of_vertex(&single, "[stage-0 2/2] RUN one").and_then(|step| step.line), Some(2));

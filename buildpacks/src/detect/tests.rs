@@ -127,11 +127,8 @@ fn a_configuration_directory_without_environment_files_still_hides_the_top_and_s
     let plan = planned(&[("binder/README", ""), ("requirements.txt", "numpy")]);
     assert_eq!(plan.buildpacks, ["default"]);
     assert_eq!(plan.ignored[0].file, "requirements.txt");
-    assert!(
-        plan.notes.iter().any(|note| note.contains("requirements.txt is not used: binder/ exists")),
-        "{:?}",
-        plan.notes
-    );
+    assert!(plan.ignored[0].reason.contains("binder/ exists"));
+    assert!(plan.notes.iter().any(|note| note.contains("binder/ has no environment files")), "{:?}", plan.notes);
 }
 
 #[test]

@@ -21,6 +21,9 @@ impl Pack for Dockerfile {
         let Some(file) = repo.file("Dockerfile")? else { return Ok(()) };
         let checked = parse::dockerfile::check(&file.path, &file.bytes)?;
         draft.uses(&file.path, "the whole image");
+        if repo.tree.entry(".dockerignore").is_some() {
+            draft.uses(".dockerignore", "what stays out of the build context");
+        }
         draft.notes.extend(checked.warnings);
         for (number, (step, shown, line)) in checked.steps.into_iter().enumerate() {
             draft.steps.push(Step {

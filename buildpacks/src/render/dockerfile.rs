@@ -1,14 +1,15 @@
 //! A repository's own Dockerfile: checked, its caches kept apart, the CA bundle lent to each of its steps.
 
 use bindery_core::Tree;
+use bindery_core::seams::OWN_DOCKERFILE_PREFIX;
 use parse_dockerfile::{Command, Flag, Instruction, Source};
 
 use super::Rendered;
 use super::context::{CA_TARGET, CA_VARIABLES, ca_mount};
+use crate::PlanError;
 use crate::parse::dockerfile::{At, check, mount_in_build, parse_mount};
 use crate::plan::BuildPlan;
 use crate::repo::Repo;
-use crate::{CONTENT_PREFIX, PlanError};
 
 /// A replacement of a piece of text.
 struct Edit {
@@ -33,7 +34,7 @@ pub fn render_dockerfile_repo(plan: &BuildPlan, tree: &dyn Tree) -> Result<Rende
     Ok(Rendered {
         dockerfile,
         files: Vec::new(),
-        tree_prefix: CONTENT_PREFIX.to_owned(),
+        tree_prefix: OWN_DOCKERFILE_PREFIX.to_owned(),
         needs_tree: true,
         build_args: vec![
             ("NB_USER".to_owned(), "jovyan".to_owned()),
@@ -105,7 +106,7 @@ fn sources(sources: &[Source<'_>], text: &str, edits: &mut Vec<Edit>) {
             let quoted = text.get(path.span.start..).is_some_and(|rest| rest.starts_with('"'));
             let json = text.get(..path.span.start).is_some_and(|before| before.trim_end().ends_with(['[', ',']));
             let start = path.span.start + usize::from(quoted && json);
-            edits.push(Edit { start, end: start, text: format!("{CONTENT_PREFIX}/") });
+            edits.push(Edit { start, end: start, text: format!("{OWN_DOCKERFILE_PREFIX}/") });
         }
     }
 }
@@ -119,7 +120,7 @@ fn compare(plan: &BuildPlan, before: &str, after: &str) -> Result<(), PlanError>
     if new.instructions.len() != old.instructions.len() + added || new.stages().len() != old.stages().len() {
         return Err(mismatch("it has other instructions"));
     }
-    if !new_sources(&new.instructions).iter().all(|source| source.starts_with("content/")) {
+    if !new_sources(&new.instructions).iter().all(|source| source.starts_with(&format!("{OWN_DOCKERFILE_PREFIX}/"))) {
         return Err(mismatch("a source lies outside the content"));
     }
     let (old, new): (Vec<_>, Vec<_>) = (runs(&old.instructions, before), runs(&new.instructions, after));

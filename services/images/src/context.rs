@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use bindery_core::seams::{BuildJob, ContextFile};
+use bindery_core::seams::{BuildJob, ContextFile, OWN_DOCKERFILE_PREFIX};
 use bindery_core::{EntryKind, Tree, TreeEntry};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -47,8 +47,10 @@ pub(crate) fn prepare(job: &BuildJob) -> Result<Context, ImagesError> {
         Some(tree) if prefix.is_empty() => find_dockerfile(tree.as_ref(), &job.dockerfile)?,
         _ => None,
     };
+    // Elsewhere the repository is content, and what its images would leave out of a build is no concern of ours.
+    let own = prefix.is_empty() || prefix == OWN_DOCKERFILE_PREFIX;
     let ignore = match &tree {
-        Some(tree) if prefix.is_empty() => read_ignore(tree.as_ref(), own_dockerfile.as_deref())?,
+        Some(tree) if own => read_ignore(tree.as_ref(), own_dockerfile.as_deref())?,
         _ => Ignore::default(),
     };
     let dockerfile = match own_dockerfile {
@@ -297,6 +299,14 @@ mod tests {
             MemoryTree::new([("Dockerfile", "FROM x"), (".dockerignore", "*\n!a"), ("a", ""), ("b/c", "")]).unwrap();
         let (names, ..) = names(&job(tree, "", "FROM x")).await;
         assert_eq!(names.keys().collect::<Vec<_>>(), ["Dockerfile", "a"]);
+    }
+
+    #[tokio::test]
+    async fn dockerignore_applies_to_a_repository_with_its_own_dockerfile() {
+        let tree = MemoryTree::new([(".dockerignore", "*\n!a"), ("a", ""), ("b/c", "")]).unwrap();
+        let (names, ..) = names(&job(tree, "repository", "FROM x")).await;
+        let below: Vec<_> = names.keys().filter(|name| name.starts_with("repository/")).collect();
+        assert_eq!(below, ["repository/", "repository/a"]);
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! `RUN --mount`: which mounts a repository may use.
 
+use bindery_core::seams::OWN_DOCKERFILE_PREFIX;
+
 use super::At;
-use crate::{CONTENT_PREFIX, PlanError};
+use crate::PlanError;
 
 /// Checks the value of one `--mount`; its options in order.
 pub(crate) fn parse(at: &At<'_>, offset: usize, value: &str) -> Result<Vec<(String, Option<String>)>, PlanError> {
@@ -65,7 +67,7 @@ pub(crate) fn in_build(options: &[(String, Option<String>)], scope: &str) -> Str
         }
         "bind" => {
             let source = find(options, "source").unwrap_or_default();
-            out.push_str(&format!(",source={CONTENT_PREFIX}/{}", source.trim_start_matches('/')));
+            out.push_str(&format!(",source={OWN_DOCKERFILE_PREFIX}/{}", source.trim_start_matches('/')));
         }
         _ => {}
     }

@@ -17,6 +17,10 @@ pub struct ContextFile {
     pub executable: bool,
 }
 
+/// The directory of the context for the content of a repository that brings its own Dockerfile: apart from what lies beside it,
+/// such as a CA bundle, so that `COPY .` takes the repository and nothing else.
+pub const OWN_DOCKERFILE_PREFIX: &str = "repository";
+
 /// One image to build.
 #[derive(Clone)]
 pub struct BuildJob {
@@ -26,7 +30,8 @@ pub struct BuildJob {
     pub dockerfile: String,
     /// The repository's content, if the build needs it.
     pub tree: Option<Arc<dyn Tree>>,
-    /// The directory of the context the content is put in; empty for the top.
+    /// The directory of the context the content is put in; empty for the top. At the top and in [`OWN_DOCKERFILE_PREFIX`] the
+    /// repository's `.dockerignore` applies.
     pub tree_prefix: String,
     /// Further files.
     pub files: Vec<ContextFile>,
