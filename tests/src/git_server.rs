@@ -144,17 +144,18 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     };
     counter.fetch_add(1, Ordering::SeqCst);
     let mut stream = stream;
-    if shared.behaviour.tips_only && request.method == "POST" {
-        if let Some(refused) = not_a_tip(shared, &request) {
-            let message = format!("ERR upload-pack: not our ref {refused}");
-            let packet = format!("{:04x}{message}", message.len() + 4);
-            return write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-result\r\nContent-Length: {}\r\nConnection: \
-                 close\r\n\r\n{packet}",
-                packet.len()
-            );
-        }
+    if shared.behaviour.tips_only
+        && request.method == "POST"
+        && let Some(refused) = not_a_tip(shared, &request)
+    {
+        let message = format!("ERR upload-pack: not our ref {refused}");
+        let packet = format!("{:04x}{message}", message.len() + 4);
+        return write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-result\r\nContent-Length: {}\r\nConnection: \
+             close\r\n\r\n{packet}",
+            packet.len()
+        );
     }
     let child = backend(shared, &request)?;
     relay(child, &request.body, &mut stream)

@@ -1,1 +1,35 @@
-//! Placeholder.
+//! The build worker: takes builds from the queue, orders their steps, and reports them.
+//!
+//! It names seams, never an adapter, and never talks to a browser: what a visitor sees of a build went through the event log.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `run.rs` | claims builds, a few at a time; heartbeats; hands them back at shutdown |
+//! | `pipeline.rs` | the steps of one build, in order |
+//! | `environment.rs` | the environment image: found, pulled, or built by one worker at a time |
+//! | `naming.rs` | what images are called |
+//! | `progress.rs` | what an engine does, told as named steps of the plan |
+//! | `blame.rs` | a failing step, traced to a line of an environment file |
+//! | `journal.rs` | events on their way to the log, in batches |
+
+mod blame;
+mod config;
+mod environment;
+mod journal;
+mod naming;
+mod pipeline;
+mod progress;
+mod run;
+
+use bindery_core::EventBody;
+
+pub use config::Config;
+pub use naming::Naming;
+pub use pipeline::{CacheSharing, Finished, Pipeline, Site, Source};
+pub use run::{Builder, Seams};
+
+/// Told what a build does, in order. Must not block.
+pub trait Report: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: EventBody);
+}

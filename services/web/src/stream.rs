@@ -66,7 +66,7 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
         provider: provider.to_owned(),
         raw_spec: raw_spec.to_owned(),
         client_ip: client_ip(&request, &web.config.trusted_proxies),
-        resume: last_event_id(headers),
+        resume: last_event_id(headers, request.query_string()),
         build_only: query_flag(request.query_string(), "build_only"),
     };
     let (sender, receiver) = mpsc::channel(BEHIND);
@@ -151,10 +151,17 @@ fn accepts_event_stream(headers: &HeaderMap) -> bool {
     values.peek().is_none() || values.any(|value| value.contains("text/event-stream") || value.contains("*/*"))
 }
 
-fn last_event_id(headers: &HeaderMap) -> Option<StreamId> {
-    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+/// The header a browser's event stream sends when it reconnects by itself, or the query parameter `last_event_id` of a script that
+/// had to open a new one and cannot set headers.
+fn last_event_id(headers: &HeaderMap, query: &str) -> Option<StreamId> {
+    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    header.or_else(|| query_value(query, "last_event_id"))?.parse().ok()
 }
 
 fn query_flag(query: &str, name: &str) -> bool {
-    url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == name && value.eq_ignore_ascii_case("true"))
+    query_value(query, name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+fn query_value(query: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

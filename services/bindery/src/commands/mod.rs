@@ -1,0 +1,22 @@
+//! The commands that print a result and end.
+
+mod build;
+mod health;
+mod output;
+mod plan;
+mod target;
+
+use std::io::Write as _;
+
+pub(crate) use build::build;
+pub(crate) use health::healthcheck;
+pub(crate) use output::Output;
+pub(crate) use plan::{dockerfile, plan};
+
+use crate::config::{Loaded, show};
+
+/// `bindery check-config`.
+pub(crate) fn check_config(loaded: &Loaded) -> anyhow::Result<()> {
+    std::io::stdout().write_all(show(loaded)?.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! How a command tells what it does: in colour on a terminal, as plain lines in a pipe, as JSON for programs.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use bindery_builder::Report;
+use bindery_core::{EventBody, StepStatus};
+use serde_json::json;
+
+/// Where and how progress goes. Always to standard error, so that results on standard output stay clean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// A person watches.
+    Terminal,
+    /// A file or a program's log.
+    Plain,
+    /// One JSON object per line, with `phase` and `message`.
+    Json,
+}
+
+impl Output {
+    /// JSON when asked for, else by what standard error is.
+    pub(crate) fn choose(json: bool) -> Self {
+        match (json, std::io::stderr().is_terminal()) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Terminal,
+            (false, false) => Self::Plain,
+        }
+    }
+
+    fn render(self, event: &EventBody) -> String {
+        let message = event.message.trim_end_matches('\n');
+        match self {
+            Self::Json => {
+                let mut line = json!({"phase": event.phase.as_str(), "message": event.message});
+                if let (Some(step), Some(object)) = (&event.step, line.as_object_mut()) {
+                    object.insert("step".to_owned(), json!(step));
+                }
+                format!("{line}\n")
+            }
+            _ if event.stream.is_some() => self.paint("2", &format!("    {message}")),
+            _ => match &event.step {
+                Some(step) => {
+                    let took = step.duration_ms.map(|ms| format!(" {:.1}s", ms as f64 / 1000.0)).unwrap_or_default();
+                    let (mark, colour) = match step.status {
+                        StepStatus::Running => ("…", "36"),
+                        StepStatus::Cached => ("=", "32"),
+                        StepStatus::Done => ("✓", "32"),
+                        StepStatus::Failed => ("✗", "31"),
+                    };
+                    self.paint(colour, &format!("{mark} {}{took}", step.name))
+                }
+                None => self.paint("1", message),
+            },
+        }
+    }
+
+    fn paint(self, colour: &str, text: &str) -> String {
+        match self {
+            Self::Terminal => format!("\u{1b}[{colour}m{text}\u{1b}[0m\n"),
+            Self::Plain | Self::Json => format!("{text}\n"),
+        }
+    }
+}
+
+impl Report for Output {
+    fn event(&self, event: EventBody) {
+        // A closed pipe must not end the build.
+        let _ = std::io::stderr().write_all(self.render(&event).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Output;
+    use bindery_core::{EventBody, LogStream, Phase, StepMark, StepStatus};
+
+    fn step(status: StepStatus) -> StepMark {
+        StepMark { id: "1".into(), name: "install".into(), status, duration_ms: Some(1500) }
+    }
+
+    #[test]
+    fn a_pipe_gets_no_colours() {
+        let line = Output::Plain.render(&EventBody::step(Phase::Building, step(StepStatus::Done)));
+        assert_eq!(line, "✓ install 1.5s\n");
+        let line = Output::Plain.render(&EventBody::output(
+            Phase::Building,
+            step(StepStatus::Running),
+            LogStream::Stdout,
+            "x",
+        ));
+        assert_eq!(line, "    x\n");
+    }
+
+    #[test]
+    fn json_lines_have_phase_and_message() {
+        let line = Output::Json.render(&EventBody::message(Phase::Fetching, "Fetching"));
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((value["phase"].as_str(), value["message"].as_str()), (Some("fetching"), Some("Fetching\n")));
+    }
+}

@@ -1,0 +1,119 @@
+//! `bindery plan` and `bindery dockerfile`: what would be built, without building it.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bindery_buildpacks::{BuildPlan, PlanOptions, render_dockerfile_repo, render_environment, render_session};
+use bindery_core::{BaseImage, Fault, Tree};
+use serde_json::json;
+
+use super::target::{self, Subject};
+use crate::cli::Target;
+use crate::config::Config;
+use crate::wire;
+
+/// How long to ask an engine for the base image before a plan is made without it.
+const ENGINE_WAIT: Duration = Duration::from_secs(5);
+
+/// `bindery plan`: exit code 1 and the fault when the repository is at fault.
+pub(crate) async fn plan(config: &Config, target: &Target, as_json: bool) -> anyhow::Result<ExitCode> {
+    let subject = target::open(config, target).await?;
+    let mut out = std::io::stdout();
+    match plan_of(config, &subject.tree).await {
+        Ok(plan) if as_json => writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?,
+        Ok(plan) => out.write_all(describe(&plan).as_bytes())?,
+        Err(fault) if as_json => {
+            writeln!(out, "{}", serde_json::to_string_pretty(&json!({"fault": fault}))?)?;
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(fault) => return Err(fault.into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `bindery dockerfile`.
+pub(crate) async fn dockerfile(config: &Config, target: &Target) -> anyhow::Result<ExitCode> {
+    let Subject { tree, .. } = target::open(config, target).await?;
+    let plan = plan_of(config, &tree).await?;
+    let mut out = std::io::stdout();
+    match &plan.environment_key {
+        Some(key) => {
+            let name = wire::naming(config).environment(key)?;
+            writeln!(out, "# Environment image: {name}\n{}", render_environment(&plan).dockerfile)?;
+            writeln!(out, "# Session image\n{}", render_session(&plan, name.as_str()).dockerfile)?;
+        }
+        None => writeln!(out, "{}", render_dockerfile_repo(&plan, tree.as_ref())?.dockerfile)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn plan_of(config: &Config, tree: &Arc<dyn Tree>) -> Result<BuildPlan, Fault> {
+    let site = wire::site(config).map_err(|error| Fault::us("bad-configuration", format!("{error:#}")))?;
+    let asked = tokio::time::timeout(ENGINE_WAIT, wire::images(config).base(&site.base_image)).await;
+    let (base, assumed) = match asked {
+        Ok(Ok(base)) => (base, false),
+        // A plan needs no engine; only the version of the base's Python and the exact key do.
+        Ok(Err(_)) | Err(_) => (assumed_base(&site.base_image), true),
+    };
+    let options =
+        PlanOptions { platform: site.platform, ca_bundle: site.ca_bundle.is_some(), ..PlanOptions::default() };
+    let mut plan = bindery_buildpacks::plan(tree.as_ref(), &base, &options)?;
+    if assumed {
+        plan.notes.push(format!(
+            "The base image {} could not be inspected; this plan assumes that it keeps the docker-stacks contract.",
+            base.name
+        ));
+    }
+    Ok(plan)
+}
+
+/// What the docker-stacks contract says of any base image.
+fn assumed_base(name: &str) -> BaseImage {
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    BaseImage {
+        name: name.to_owned(),
+        id: format!("assumed:{name}"),
+        user: "1000".to_owned(),
+        env: vec![
+            pair("CONDA_DIR", "/opt/conda"),
+            pair("NB_USER", "jovyan"),
+            pair("NB_UID", "1000"),
+            pair("NB_GID", "100"),
+            pair("HOME", "/home/jovyan"),
+            pair("PATH", "/opt/conda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ],
+        entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
+        workdir: "/home/jovyan".to_owned(),
+        labels: Vec::new(),
+    }
+}
+
+fn describe(plan: &BuildPlan) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "Buildpacks: {}", plan.buildpacks.join(", "));
+    let _ = writeln!(text, "Base image: {}", plan.base);
+    if let Some(python) = &plan.python {
+        let _ = writeln!(text, "Python: {} ({})", python.version, python.source);
+    }
+    for used in &plan.used {
+        let _ = writeln!(text, "Uses {}: {}", used.file, used.r#for);
+    }
+    for ignored in &plan.ignored {
+        let _ = writeln!(text, "Does not use {}: {}", ignored.file, ignored.reason);
+    }
+    for (number, step) in plan.steps.iter().enumerate() {
+        let when = if step.needs_content { "for every commit" } else { "once per environment" };
+        let _ = writeln!(text, "Step {}: {} ({when})", number + 1, step.name);
+    }
+    for note in &plan.notes {
+        let _ = writeln!(text, "Note: {note}");
+    }
+    if let Some(key) = &plan.environment_key {
+        let _ = writeln!(text, "Environment: {key}");
+    }
+    text
+}

@@ -1,0 +1,63 @@
+//! What a command is about: a directory, or a repository at a ref.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bindery_builder::Source;
+use bindery_core::{Fault, GitRef, Provider, RepoSpec, RepoUrl, Tree};
+
+use crate::cli::Target;
+use crate::config::Config;
+use crate::wire;
+
+/// The content a command is about, and where it came from.
+pub(super) struct Subject {
+    pub(super) tree: Arc<dyn Tree>,
+    pub(super) source: Source,
+    /// What the same content always gives, for naming images.
+    pub(super) identity: String,
+}
+
+/// Reads a directory or fetches a commit.
+pub(super) async fn open(config: &Config, target: &Target) -> anyhow::Result<Subject> {
+    let path = Path::new(&target.what);
+    if path.is_dir() {
+        return Ok(local(config, path)?);
+    }
+    let spec = spec(target)?;
+    let content = wire::content(config)?;
+    std::fs::create_dir_all(&config.data_dir)?;
+    let resolved = content.resolve(&spec).await?;
+    let (tree, _) = content.fetch(&resolved).await?;
+    let source = Source {
+        repository: resolved.repo_url.to_string(),
+        reference: target.reference.clone(),
+        commit: Some(resolved.commit.to_string()),
+    };
+    Ok(Subject { tree, source, identity: format!("{}@{}", resolved.identity, resolved.commit) })
+}
+
+fn local(config: &Config, path: &Path) -> Result<Subject, Fault> {
+    let tree = bindery_content::local_tree(path, config.content.limits())?;
+    let shown = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
+    let source = Source { repository: "local".to_owned(), reference: "none".to_owned(), commit: None };
+    Ok(Subject { tree, source, identity: shown })
+}
+
+/// `gh/<owner>/<name>` and the like, or an address.
+fn spec(target: &Target) -> Result<RepoSpec, Fault> {
+    let wrong = |message: String| {
+        Fault::user("bad-target", message).hint("Give a directory, https://host/path, or gh/<owner>/<name>.")
+    };
+    let reference: GitRef = target.reference.parse().map_err(|error| wrong(format!("--ref: {error}.")))?;
+    if let Some((provider, rest)) = target.what.split_once('/')
+        && provider.parse::<Provider>().is_ok()
+    {
+        return RepoSpec::parse(provider, &format!("{rest}/{reference}")).map_err(|error| wrong(format!("{error}.")));
+    }
+    if !target.what.contains("://") {
+        return Err(wrong(format!("{} is neither a directory nor an address.", target.what)));
+    }
+    let url: RepoUrl = target.what.parse().map_err(|error| wrong(format!("{error}.")))?;
+    Ok(RepoSpec { provider: Provider::Git, repository: url.into(), reference })
+}

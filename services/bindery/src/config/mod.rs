@@ -1,0 +1,100 @@
+//! Configuration: defaults, then a TOML file, then `BINDERY__SECTION__KEY`, then `--set section.key=value`. The only reader of
+//! configuration and environment in the workspace.
+
+mod ca_bundle;
+mod derive;
+mod layers;
+mod show;
+
+use std::path::PathBuf;
+
+use bindery_core::Secret;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use layers::{Layers, Loaded};
+pub(crate) use show::show;
+
+/// Every setting. Each subsystem owns its section.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where this service keeps what must survive a restart. Default: `/var/lib/bindery` for root, else
+    /// `~/.local/state/bindery`.
+    pub(crate) data_dir: PathBuf,
+    /// What every build of this site has in common.
+    pub(crate) build: BuildConfig,
+    /// Where shared records live.
+    pub(crate) redis: RedisConfig,
+    /// Where logs go.
+    pub(crate) log: LogConfig,
+    /// Pages and API.
+    pub(crate) web: bindery_web::Config,
+    /// The way to sessions.
+    pub(crate) proxy: bindery_proxy::Config,
+    /// Sessions.
+    pub(crate) launcher: bindery_launcher::Config,
+    /// Builds.
+    pub(crate) builder: bindery_builder::Config,
+    /// Repositories.
+    pub(crate) content: bindery_content::Config,
+    /// The engine that builds.
+    pub(crate) images: bindery_images::Config,
+    /// The registry images are pushed to.
+    pub(crate) registry: bindery_images::RegistryConfig,
+    /// Records.
+    pub(crate) store: bindery_store::Config,
+}
+
+/// `[build]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BuildConfig {
+    /// The Jupyter image every environment starts from; keeps the docker-stacks contract.
+    pub(crate) base_image: String,
+    /// Certificates that builds and sessions must trust: a PEM file, `none`, or `auto`: the host's bundle, when it holds a
+    /// certificate that the distribution's own does not.
+    pub(crate) ca_bundle: String,
+    /// The platform images are built for.
+    pub(crate) platform: String,
+    /// Who shares download caches: `repository` (the commits of one), or `site` (everybody; faster where all are trusted).
+    pub(crate) cache_sharing: bindery_builder::CacheSharing,
+}
+
+impl Default for BuildConfig {
+    fn default() -> Self {
+        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        Self {
+            base_image: "quay.io/jupyter/minimal-notebook:2025-09-30".to_owned(),
+            ca_bundle: "auto".to_owned(),
+            platform: format!("linux/{architecture}"),
+            cache_sharing: bindery_builder::CacheSharing::default(),
+        }
+    }
+}
+
+/// `[redis]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RedisConfig {
+    /// `redis://[:password@]host:port/db`. Not set: one embedded file, and all roles in one process.
+    #[serde(skip_serializing)]
+    pub(crate) url: Option<Secret>,
+    /// A file that holds the address, so that a password in it is in no environment.
+    pub(crate) url_file: Option<PathBuf>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LogConfig {
+    /// Lines of JSON instead of text.
+    pub(crate) json: bool,
+    /// What is logged, as a `tracing` filter: `info`, `bindery_builder=debug,info`, …
+    pub(crate) filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { json: false, filter: "info,actix_server=warn".to_owned() }
+    }
+}

@@ -1,0 +1,53 @@
+//! `bindery check-config`: every value with its origin.
+
+use toml::{Table, Value};
+
+use super::layers::{Loaded, Origin};
+
+/// One line per setting: `section.key = value  # origin`. Secrets are not among them.
+///
+/// # Errors
+/// The settings cannot be written as TOML, which their own tests exclude.
+pub(crate) fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
+    let table = Table::try_from(&loaded.config)?;
+    let mut lines = Vec::new();
+    collect(&table, "", &mut |path, value| {
+        let origin = loaded.origins.get(path).unwrap_or(&Origin::Default);
+        lines.push(format!("{path} = {value}  # {origin}"));
+    });
+    if loaded.config.redis.url.is_some() {
+        let origin = loaded.origins.get("redis.url").unwrap_or(&Origin::Default);
+        lines.push(format!("redis.url = (set, not shown)  # {origin}"));
+    }
+    lines.sort();
+    Ok(lines.join("\n") + "\n")
+}
+
+fn collect(table: &Table, prefix: &str, line: &mut dyn FnMut(&str, &Value)) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) => collect(inner, &path, line),
+            value => line(&path, value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::show;
+    use crate::config::Layers;
+
+    #[test]
+    fn every_value_is_shown_with_its_origin_and_no_secret() {
+        let environment = vec![
+            ("BINDERY__WEB__LISTEN".to_owned(), "127.0.0.1:1".to_owned()),
+            ("BINDERY__REDIS__URL".to_owned(), "redis://:hunter2@h/0".to_owned()),
+        ];
+        let shown = show(&Layers { environment, ..Layers::default() }.load().unwrap()).unwrap();
+        assert!(shown.contains("web.listen = \"127.0.0.1:1\"  # BINDERY__WEB__LISTEN"), "{shown}");
+        assert!(shown.contains("launcher.idle_seconds = 600  # default"), "{shown}");
+        assert!(shown.contains("redis.url = (set, not shown)"), "{shown}");
+        assert!(!shown.contains("hunter2"));
+    }
+}

@@ -1,0 +1,69 @@
+//! Settings become adapters. Every adapter is made here and nowhere else.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use bindery_builder::{Naming, Pipeline, Site};
+use bindery_content::GitContent;
+use bindery_core::seams::{ContentProvider, ImageBuilder, Registry};
+use bindery_images::{DockerImages, Engine, EngineRegistry};
+use bindery_store::Stores;
+
+use crate::config::Config;
+
+/// The records: Redis when an address is set, else one file in `data_dir`.
+pub(crate) async fn stores(config: &Config) -> anyhow::Result<Stores> {
+    if let Some(url) = &config.redis.url {
+        return bindery_store::open_redis(url, &config.store).await.context("cannot use Redis (redis.url)");
+    }
+    let path = config.data_dir.join("bindery.redb");
+    let hint = "is another bindery running with this data_dir? Several processes need redis.url";
+    bindery_store::open_embedded(&path, &config.store)
+        .await
+        .with_context(|| format!("cannot open {}; {hint}", path.display()))
+}
+
+/// Where repositories come from.
+pub(crate) fn content(config: &Config) -> anyhow::Result<Arc<dyn ContentProvider>> {
+    let content = GitContent::new(config.content.clone(), config.data_dir.clone()).context("[content]")?;
+    Ok(Arc::new(content))
+}
+
+/// The engine that builds.
+pub(crate) fn images(config: &Config) -> Arc<dyn ImageBuilder> {
+    Arc::new(DockerImages::new(config.images.clone()))
+}
+
+/// The registry, when one is set.
+pub(crate) fn registry(config: &Config) -> Option<Arc<dyn Registry>> {
+    config.registry.url.as_ref()?;
+    let engine = Arc::new(Engine::new(config.images.docker_host.as_deref()));
+    Some(Arc::new(EngineRegistry::new(engine, config.registry.clone())))
+}
+
+/// What this site adds to every build.
+pub(crate) fn site(config: &Config) -> anyhow::Result<Site> {
+    let ca_bundle = match config.build.ca_bundle.as_str() {
+        "none" => None,
+        path => Some(std::fs::read(path).with_context(|| format!("build.ca_bundle: cannot read {path}"))?),
+    };
+    if config.build.base_image.is_empty() {
+        bail!("build.base_image is empty; name a Jupyter image such as quay.io/jupyter/minimal-notebook:2025-09-30");
+    }
+    Ok(Site {
+        base_image: config.build.base_image.clone(),
+        ca_bundle,
+        platform: config.build.platform.clone(),
+        cache_sharing: config.build.cache_sharing,
+    })
+}
+
+/// What images are called.
+pub(crate) fn naming(config: &Config) -> Naming {
+    Naming::new(format!("{}/", config.registry.name_prefix()).trim_start_matches('/'))
+}
+
+/// The steps of a build over these adapters.
+pub(crate) fn pipeline(config: &Config) -> anyhow::Result<Pipeline> {
+    Ok(Pipeline::new(images(config), registry(config), naming(config), site(config)?))
+}

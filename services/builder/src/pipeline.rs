@@ -1,0 +1,233 @@
+//! The steps of one build, in order: fetch, plan, environment image, session image, push.
+
+use std::sync::Arc;
+
+use bindery_buildpacks::{BuildPlan, PlanOptions, Rendered, plan, render_dockerfile_repo, render_session};
+use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
+use bindery_core::{EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, ResolvedRef, Tree, WorkerId};
+use serde::{Deserialize, Serialize};
+
+use crate::progress::StepReporter;
+use crate::{Naming, Report, blame};
+
+/// Where the certificate bundle lies in every build context; buildpacks mount it from there.
+const CA_BUNDLE: &str = ".bindery/ca-bundle.pem";
+
+/// What this site adds to every build.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The base image's name.
+    pub base_image: String,
+    /// Certificates that builds must trust, in PEM. Mounted, never baked in.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// `linux/amd64` or the like.
+    pub platform: String,
+    /// Who shares download caches.
+    pub cache_sharing: CacheSharing,
+}
+
+/// Who shares the download caches that build steps write. What one repository's steps put there, another's would use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheSharing {
+    /// The commits of one repository. For sites that build what strangers name.
+    #[default]
+    Repository,
+    /// Everybody. Faster where everyone who can start a build is trusted.
+    Site,
+}
+
+impl Site {
+    /// What, beside repository and commit, decides what is built. Equal in every process of a site.
+    #[must_use]
+    pub fn recipe(&self) -> String {
+        format!("{}; base {}; {}", bindery_buildpacks::VERSION, self.base_image, self.platform)
+    }
+}
+
+/// Where a tree came from, for labels.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The repository's address, or a path.
+    pub repository: String,
+    /// The ref asked for.
+    pub reference: String,
+    /// The commit, if there is one.
+    pub commit: Option<String>,
+}
+
+/// A build that gave an image.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The session image.
+    pub image: ImageRef,
+    /// The environment image's key; `None` for a repository with its own Dockerfile.
+    pub environment: Option<EnvironmentKey>,
+}
+
+/// The outside worlds a build uses, and what the site adds.
+#[derive(Clone)]
+pub struct Pipeline {
+    pub(crate) images: Arc<dyn ImageBuilder>,
+    pub(crate) registry: Option<Arc<dyn Registry>>,
+    pub(crate) naming: Naming,
+    pub(crate) site: Site,
+}
+
+impl Pipeline {
+    /// A pipeline over these worlds. With a registry, every image is pushed.
+    #[must_use]
+    pub fn new(images: Arc<dyn ImageBuilder>, registry: Option<Arc<dyn Registry>>, naming: Naming, site: Site) -> Self {
+        Self { images, registry, naming, site }
+    }
+
+    /// What images are called here.
+    #[must_use]
+    pub fn naming(&self) -> &Naming {
+        &self.naming
+    }
+
+    /// The plan for a tree on this site's base.
+    ///
+    /// # Errors
+    /// A user fault naming file and line, or ours when the base image is missing or breaks its contract.
+    pub async fn plan(&self, tree: &Arc<dyn Tree>, source: &Source) -> Result<BuildPlan, Fault> {
+        let base = self.images.base(&self.site.base_image).await?;
+        let cache_scope = match self.site.cache_sharing {
+            CacheSharing::Repository => ImageKey::of_parts([source.repository.as_bytes()]).to_string(),
+            CacheSharing::Site => String::new(),
+        };
+        let options =
+            PlanOptions { platform: self.site.platform.clone(), ca_bundle: self.site.ca_bundle.is_some(), cache_scope };
+        let tree = Arc::clone(tree);
+        let planned = tokio::task::spawn_blocking(move || plan(tree.as_ref(), &base, &options)).await;
+        Ok(planned.map_err(|error| Fault::us("plan-crashed", format!("planning ended abnormally: {error}")))??)
+    }
+
+    /// Fetches one commit and builds its session image.
+    ///
+    /// # Errors
+    /// The first step's fault. No image of that name is left behind.
+    pub async fn build_commit(
+        &self,
+        content: &dyn ContentProvider,
+        resolved: &ResolvedRef,
+        image: ImageName,
+        leases: &dyn Leases,
+        holder: &WorkerId,
+        report: Arc<dyn Report>,
+    ) -> Result<Finished, Fault> {
+        let commit = resolved.commit.short();
+        report.event(EventBody::message(Phase::Fetching, format!("Fetching {} at {commit}", resolved.repo_url)));
+        let (tree, fetched) = content.fetch(resolved).await?;
+        let summary = format!("Fetched {} files, {}", fetched.entries, human_bytes(fetched.bytes));
+        report.event(EventBody::message(Phase::Fetching, summary));
+        let source = Source {
+            repository: resolved.repo_url.to_string(),
+            reference: resolved.spec.reference.to_string(),
+            commit: Some(resolved.commit.to_string()),
+        };
+        self.build_tree(tree, &source, image, leases, holder, report).await
+    }
+
+    /// Builds the session image of a tree.
+    ///
+    /// # Errors
+    /// The first step's fault. No image of that name is left behind.
+    pub async fn build_tree(
+        &self,
+        tree: Arc<dyn Tree>,
+        source: &Source,
+        image: ImageName,
+        leases: &dyn Leases,
+        holder: &WorkerId,
+        report: Arc<dyn Report>,
+    ) -> Result<Finished, Fault> {
+        let plan = Arc::new(self.plan(&tree, source).await?);
+        tell_plan(&plan, report.as_ref());
+        let environment = plan.environment_key.clone();
+        let rendered = match &environment {
+            Some(key) => {
+                let name = self.environment(&plan, key, &tree, leases, holder, &report).await?;
+                render_session(&plan, name.as_str())
+            }
+            None => render_dockerfile_repo(&plan, tree.as_ref())?,
+        };
+        report.event(EventBody::message(Phase::Building, "Adding the repository"));
+        let labels = labels(source, environment.as_ref());
+        let job = job(image.clone(), rendered, Arc::clone(&tree), labels, self.site.ca_bundle.as_deref());
+        let progress = StepReporter::new(Arc::clone(&report), Some(Arc::clone(&plan)), Phase::Building, "repo");
+        let built = self.images.build(job, progress.clone()).await;
+        let built = built.map_err(|fault| blame::place(fault, progress.failed(), tree.as_ref()))?;
+        let registry_digest = self.push(&image, &report).await?;
+        Ok(Finished { image: ImageRef { name: image, id: built.id, registry_digest }, environment })
+    }
+
+    async fn push(&self, image: &ImageName, report: &Arc<dyn Report>) -> Result<Option<String>, Fault> {
+        let Some(registry) = &self.registry else { return Ok(None) };
+        report.event(EventBody::message(Phase::Pushing, "Pushing the image to the registry"));
+        let progress = StepReporter::new(Arc::clone(report), None, Phase::Pushing, "push");
+        Ok(Some(registry.push(image, progress).await?))
+    }
+}
+
+/// Says what was found, what is used and what is not. Silence about an environment file would be a bug.
+fn tell_plan(plan: &BuildPlan, report: &dyn Report) {
+    let say = |text: String| report.event(EventBody::message(Phase::Building, text));
+    for used in &plan.used {
+        say(format!("Using {}: {}", used.file, used.r#for));
+    }
+    for ignored in &plan.ignored {
+        say(format!("Not using {}: {}", ignored.file, ignored.reason));
+    }
+    for note in &plan.notes {
+        say(note.clone());
+    }
+}
+
+/// A build job for rendered instructions.
+pub(crate) fn job(
+    name: ImageName,
+    rendered: Rendered,
+    tree: Arc<dyn Tree>,
+    labels: Vec<(String, String)>,
+    ca_bundle: Option<&[u8]>,
+) -> BuildJob {
+    let mut files = rendered.files;
+    if let Some(bundle) = ca_bundle {
+        files.push(ContextFile { path: CA_BUNDLE.to_owned(), content: bundle.to_vec(), executable: false });
+    }
+    BuildJob {
+        name,
+        dockerfile: rendered.dockerfile,
+        tree: rendered.needs_tree.then_some(tree),
+        tree_prefix: rendered.tree_prefix,
+        files,
+        build_args: rendered.build_args,
+        labels,
+    }
+}
+
+fn labels(source: &Source, environment: Option<&EnvironmentKey>) -> Vec<(String, String)> {
+    let mut labels = vec![
+        ("io.bindery.repository".to_owned(), source.repository.clone()),
+        ("io.bindery.ref".to_owned(), source.reference.clone()),
+        ("repo2docker.repo".to_owned(), source.repository.clone()),
+    ];
+    if let Some(commit) = &source.commit {
+        labels.push(("io.bindery.commit".to_owned(), commit.clone()));
+        labels.push(("repo2docker.ref".to_owned(), commit.clone()));
+    }
+    if let Some(key) = environment {
+        labels.push(("io.bindery.environment".to_owned(), key.to_string()));
+    }
+    labels
+}
+
+fn human_bytes(bytes: u64) -> String {
+    match bytes {
+        0..=9_999 => format!("{bytes} bytes"),
+        10_000..=9_999_999 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

@@ -1,0 +1,102 @@
+//! What an engine does, told as named steps of the plan.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bindery_buildpacks::{BuildPlan, Step, step_of_vertex};
+use bindery_core::seams::{BuildProgress, Progress};
+use bindery_core::{EventBody, Phase, StepMark, StepStatus};
+use parking_lot::Mutex;
+
+use crate::Report;
+
+/// Lines of the running step kept for a diagnosis.
+const KEPT_LINES: usize = 60;
+
+/// Tells one image's build to a [`Report`], with the plan's step names instead of the engine's.
+pub(crate) struct StepReporter {
+    report: Arc<dyn Report>,
+    plan: Option<Arc<BuildPlan>>,
+    phase: Phase,
+    /// Makes step ids unique within a build that builds several images.
+    image: &'static str,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    marks: HashMap<String, StepMark>,
+    lines: HashMap<String, VecDeque<String>>,
+    failed: Option<String>,
+}
+
+/// The step a build failed at.
+pub(crate) struct FailedStep {
+    pub(crate) step: Option<Step>,
+    pub(crate) lines: Vec<String>,
+}
+
+impl StepReporter {
+    pub(crate) fn new(
+        report: Arc<dyn Report>,
+        plan: Option<Arc<BuildPlan>>,
+        phase: Phase,
+        image: &'static str,
+    ) -> Arc<Self> {
+        Arc::new(Self { report, plan, phase, image, state: Mutex::default() })
+    }
+
+    /// The step that failed, with its last lines.
+    pub(crate) fn failed(&self) -> Option<FailedStep> {
+        let state = self.state.lock();
+        let id = state.failed.as_ref()?;
+        let lines = state.lines.get(id).map(|lines| lines.iter().cloned().collect()).unwrap_or_default();
+        let vertex = state.marks.get(id).map(|mark| mark.name.clone()).unwrap_or_default();
+        Some(FailedStep { step: self.step_of(&vertex), lines })
+    }
+
+    fn step_of(&self, vertex: &str) -> Option<Step> {
+        self.plan.as_deref().and_then(|plan| step_of_vertex(plan, vertex)).cloned()
+    }
+
+    fn named(&self, mark: &StepMark) -> StepMark {
+        let name = self.step_of(&mark.name).map_or_else(|| mark.name.clone(), |step| step.name);
+        StepMark { id: format!("{}-{}", self.image, mark.id), name, ..mark.clone() }
+    }
+}
+
+impl Progress for StepReporter {
+    fn report(&self, progress: BuildProgress) {
+        match progress {
+            BuildProgress::Step(mark) => {
+                {
+                    let mut state = self.state.lock();
+                    if mark.status == StepStatus::Failed {
+                        state.failed = Some(mark.id.clone());
+                    }
+                    state.marks.insert(mark.id.clone(), mark.clone());
+                }
+                self.report.event(EventBody::step(self.phase, self.named(&mark)));
+            }
+            BuildProgress::Line { step, stream, text } => {
+                let mark = {
+                    let mut state = self.state.lock();
+                    let lines = state.lines.entry(step.clone()).or_default();
+                    if lines.len() == KEPT_LINES {
+                        lines.pop_front();
+                    }
+                    lines.push_back(text.clone());
+                    state.marks.get(&step).cloned()
+                };
+                let mark = mark.unwrap_or(StepMark {
+                    id: step,
+                    name: String::new(),
+                    status: StepStatus::Running,
+                    duration_ms: None,
+                });
+                let mark = StepMark { status: StepStatus::Running, ..self.named(&mark) };
+                self.report.event(EventBody::output(self.phase, mark, stream, text));
+            }
+        }
+    }
+}
