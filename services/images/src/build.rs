@@ -53,7 +53,8 @@ pub(crate) async fn run(
         .map_err(|error| ImagesError::Context(error.to_string()))??;
     let options = options(&job, &context.dockerfile);
     let (body, writer) = context.stream();
-    let mut messages = messages::start(docker, options, body).map_err(|error| ImagesError::Thread(error.to_string()))?;
+    let mut messages =
+        messages::start(docker, options, body).map_err(|error| ImagesError::Thread(error.to_string()))?;
 
     activity.touch();
     let deadline = Instant::now() + limit;
@@ -152,12 +153,8 @@ fn tell(left_out: &LeftOut, progress: &dyn Progress) {
     if left_out.links.is_empty() {
         return;
     }
-    let mark = |status| StepMark {
-        id: "context".to_owned(),
-        name: "copy repository".to_owned(),
-        status,
-        duration_ms: None,
-    };
+    let mark =
+        |status| StepMark { id: "context".to_owned(), name: "copy repository".to_owned(), status, duration_ms: None };
     progress.report(BuildProgress::Step(mark(StepStatus::Running)));
     for link in &left_out.links {
         progress.report(BuildProgress::Line {

@@ -21,16 +21,17 @@ pub(crate) fn failure(failed: Option<&Failed>, last_word: &str) -> ImagesError {
         return found;
     }
     let Some(failed) = failed else { return without_step(last_word) };
-    let command = || shorten(failed.name.as_deref().unwrap_or(&failed.vertex), COMMAND);
+    let command = || shorten(&vertex::command(&failed.vertex), COMMAND);
     if let Some(exit_code) = exit_code(error) {
         return ImagesError::StepFailed { command: command(), exit_code, lines: failed.lines.clone() };
     }
     if let Some(name) = vertex::image_of(&failed.vertex) {
         return from_image(name, error);
     }
-    match failed.name {
-        Some(_) => ImagesError::StepRefused { command: command(), reason: shorten(root(error), REASON) },
-        None => without_step(last_word),
+    if failed.shown {
+        ImagesError::StepRefused { command: command(), reason: shorten(root(error), REASON) }
+    } else {
+        without_step(last_word)
     }
 }
 
@@ -123,8 +124,8 @@ mod tests {
     use bindery_core::Fault;
 
     fn step(vertex: &str, error: &str) -> Failed {
-        let name = crate::vertex::step_name(vertex);
-        Failed { vertex: vertex.into(), name, error: error.into(), lines: vec!["last".into()] }
+        let shown = crate::vertex::step_name(vertex).is_some();
+        Failed { vertex: vertex.into(), shown, error: error.into(), lines: vec!["last".into()] }
     }
 
     #[test]
@@ -161,7 +162,8 @@ mod tests {
         let fault: Fault = failure(Some(&step(load, denied)), "failed to solve").into();
         assert_eq!(fault.code, "from-image-missing");
         assert!(fault.message.contains("nosuch:1"));
-        let refused = "failed to do request: Head \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io";
+        let refused =
+            "failed to do request: Head \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io";
         let word = format!("failed to solve with frontend dockerfile.v0: failed to create LLB definition: {refused}");
         let fault: Fault = failure(Some(&step(load, refused)), &word).into();
         assert_eq!(fault.code, "from-image-unreachable");

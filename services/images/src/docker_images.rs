@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bindery_core::seams::{BuildJob, ImageBuilder, Progress};
-use bindery_core::{BaseImage, BuiltImage, Fault, ImageName};
+use bindery_core::seams::{BuildJob, BuildProgress, ImageBuilder, Progress};
+use bindery_core::{BaseImage, BuiltImage, Fault, ImageName, StepMark, StepStatus};
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures::StreamExt as _;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::build::{self, Activity};
-use crate::{Config, Engine, ImagesError, disk};
+use crate::{Config, Engine, ImagesError, classify, disk};
 
 /// Builds and keeps images in one engine.
 pub struct DockerImages {
@@ -65,8 +65,31 @@ impl DockerImages {
         }
     }
 
-    async fn inspect(&self, name: &str) -> Result<Option<ImageInspect>, ImagesError> {
-        self.engine.inspect(name).await
+    /// Waits until fewer builds run than may, and says so if it must. `None` cannot happen: nobody closes the semaphore.
+    async fn turn(&self, progress: &dyn Progress) -> Option<SemaphorePermit<'_>> {
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Some(turn);
+        }
+        let mark = |status| {
+            let name = "wait for other builds".to_owned();
+            progress.report(BuildProgress::Step(StepMark { id: "turn".to_owned(), name, status, duration_ms: None }));
+        };
+        mark(StepStatus::Running);
+        let turn = self.turns.acquire().await.ok();
+        mark(StepStatus::Done);
+        turn
+    }
+
+    /// A step that met a full disk failed by our fault. Anyone can print the words, so the disk itself is asked as well.
+    async fn blame_disk(&self, error: ImagesError) -> ImagesError {
+        let says_so = |lines: &[String]| lines.iter().any(|line| classify::is_disk_full(line));
+        match error {
+            ImagesError::StepFailed { ref lines, .. } if says_so(lines) => match self.check_room().await {
+                Err(full @ ImagesError::DiskFull(_)) => full,
+                _ => error,
+            },
+            error => error,
+        }
     }
 
     async fn pull_base(&self, name: &str) -> Result<(), ImagesError> {
@@ -100,29 +123,32 @@ fn with_tag(name: &str) -> String {
 #[async_trait]
 impl ImageBuilder for DockerImages {
     async fn build(&self, job: BuildJob, progress: Arc<dyn Progress>) -> Result<BuiltImage, Fault> {
-        let _turn = self.turns.acquire().await.map_err(|error| Fault::us("shutting-down", error.to_string()))?;
+        let _turn = self.turn(progress.as_ref()).await;
         self.check_room().await?;
         let name = job.name.clone();
         let run = build::run(&self.engine, &self.config, &self.activity, job, progress.as_ref());
-        let id = Box::pin(run).await?;
+        let id = match Box::pin(run).await {
+            Ok(id) => id,
+            Err(error) => return Err(self.blame_disk(error).await.into()),
+        };
         // By id: another worker may have given the name to its own build of the same content by now.
-        match self.inspect(&id).await? {
+        match self.engine.inspect(&id).await? {
             Some(image) => Ok(built(image)),
             None => Err(Fault::us("image-vanished", format!("The image {name} was removed right after it was built."))),
         }
     }
 
     async fn find(&self, name: &ImageName) -> Result<Option<BuiltImage>, Fault> {
-        Ok(self.inspect(name.as_str()).await?.map(built))
+        Ok(self.engine.inspect(name.as_str()).await?.map(built))
     }
 
     async fn base(&self, name: &str) -> Result<BaseImage, Fault> {
-        if let Some(image) = self.inspect(name).await? {
+        if let Some(image) = self.engine.inspect(name).await? {
             return Ok(base(name, image));
         }
         tracing::info!(image = name, "pulling the base image");
         self.pull_base(name).await?;
-        match self.inspect(name).await? {
+        match self.engine.inspect(name).await? {
             Some(image) => Ok(base(name, image)),
             None => Err(ImagesError::BaseMissing { name: name.to_owned(), reason: "it vanished".to_owned() }.into()),
         }

@@ -55,8 +55,7 @@ impl Engine {
     /// # Errors
     /// Nobody answers there within ten seconds.
     pub async fn connect(docker_host: &str) -> Result<Docker, ImagesError> {
-        let unreachable =
-            |reason: String| ImagesError::EngineUnreachable { host: docker_host.to_owned(), reason };
+        let unreachable = |reason: String| ImagesError::EngineUnreachable { host: docker_host.to_owned(), reason };
         let seconds = ANSWER.as_secs();
         let docker = if docker_host.starts_with("unix://") || docker_host.starts_with('/') {
             Docker::connect_with_unix(docker_host, seconds, API_DEFAULT_VERSION)
@@ -149,7 +148,10 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let engine = Engine::new(Some(&format!("tcp://127.0.0.1:{port}")));
         let error = engine.docker().await.unwrap_err();
-        assert!(matches!(&error, ImagesError::EngineUnreachable { reason, .. } if reason.contains("refused")), "{error}");
+        assert!(
+            matches!(&error, ImagesError::EngineUnreachable { reason, .. } if reason.contains("refused")),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -190,7 +190,9 @@ impl From<ImagesError> for Fault {
             ImagesError::RegistryDenied { .. } => Self::us("registry-denied", text)
                 .retry(false)
                 .hint("Check `registry.username` and `registry.password_file`."),
-            ImagesError::RegistryFailed { .. } => Self::us("registry-failed", text),
+            ImagesError::RegistryFailed { .. } => {
+                Self::us("registry-failed", text).hint("The registry's own log says why; its storage may be full.")
+            }
             ImagesError::RegistrySlow { .. } => Self::us("registry-slow", text),
             ImagesError::RegistryMissing { .. } => Self::us("registry-image-missing", text).retry(false),
             ImagesError::PasswordFile(_) => Self::us("registry-password-unreadable", text).retry(false),
@@ -203,7 +205,9 @@ fn step_failed(command: &str, exit_code: i64, lines: &[String]) -> Fault {
         137 => format!(
             "The step `{command}` was killed (exit code 137), most likely because the machine ran out of memory for it."
         ),
-        126 | 127 => format!("The step `{command}` failed with exit code {exit_code}: a command it uses was not found or cannot be run."),
+        126 | 127 => format!(
+            "The step `{command}` failed with exit code {exit_code}: a command it uses was not found or cannot be run."
+        ),
         _ => format!("The step `{command}` failed with exit code {exit_code}."),
     };
     let fault = Fault::user("build-step-failed", message);
@@ -271,7 +275,10 @@ mod tests {
         assert_eq!((fault.by, fault.code.as_str()), (FaultBy::User, "build-step-failed"));
         assert_eq!(fault.message, "The step `RUN make` failed with exit code 2.");
         let hint = fault.hint.unwrap();
-        assert!(hint.ends_with("line 48\nline 49") && hint.contains("line 30\n") && !hint.contains("line 29\n"), "{hint}");
+        assert!(
+            hint.ends_with("line 48\nline 49") && hint.contains("line 30\n") && !hint.contains("line 29\n"),
+            "{hint}"
+        );
         assert!(!fault.retry);
     }
 

@@ -44,8 +44,8 @@ enum State {
 pub(crate) struct Failed {
     /// BuildKit's name of it.
     pub(crate) vertex: String,
-    /// The name a visitor saw, if it was shown.
-    pub(crate) name: Option<String>,
+    /// Whether it is one that somebody wrote.
+    pub(crate) shown: bool,
     /// What BuildKit said.
     pub(crate) error: String,
     /// What it wrote last.
@@ -92,7 +92,7 @@ impl Fold {
             .rev()
             .filter_map(|digest| self.steps.get(digest))
             .find(|step| step.state == State::Running && step.name.is_some())
-            .and_then(|step| step.name.clone())
+            .map(|step| vertex::command(&step.vertex))
     }
 
     /// The step that made the build fail: the first with an error that is not only the echo of another's.
@@ -103,7 +103,7 @@ impl Fold {
         let step = steps().find(|step| !is_echo(step)).or_else(|| steps().next())?;
         Some(Failed {
             vertex: step.vertex.clone(),
-            name: step.name.clone(),
+            shown: step.name.is_some(),
             error: step.error.clone().unwrap_or_default(),
             lines: step.last_lines.iter().cloned().collect(),
         })
@@ -200,8 +200,7 @@ impl Step {
 
 fn milliseconds(vertex: &Vertex) -> Option<u64> {
     let (started, completed) = (vertex.started.as_ref()?, vertex.completed.as_ref()?);
-    let nanos = i128::from(completed.seconds - started.seconds) * 1_000_000_000
-        + i128::from(completed.nanos)
+    let nanos = i128::from(completed.seconds - started.seconds) * 1_000_000_000 + i128::from(completed.nanos)
         - i128::from(started.nanos);
     u64::try_from(nanos / 1_000_000).ok()
 }
@@ -270,11 +269,11 @@ mod tests {
             StepStatus::Done,
         );
         let expected = [
-            "aaa RUN x Running None",
+            "aaa [2/2] RUN x Running None",
             "aaa Stdout one",
             "aaa Stderr err",
             "aaa Stdout two",
-            "aaa RUN x Done Some(2000)",
+            "aaa [2/2] RUN x Done Some(2000)",
         ];
         assert_eq!(seen, expected);
     }
@@ -284,7 +283,7 @@ mod tests {
         let mut cached = vertex("sha256:b", "[1/2] COPY a b", Some(1), Some(1));
         cached.cached = true;
         let (seen, _) = told(vec![message(vec![cached], vec![])], StepStatus::Done);
-        assert_eq!(seen, ["b COPY a b Cached None"]);
+        assert_eq!(seen, ["b [1/2] COPY a b Cached None"]);
     }
 
     #[test]
@@ -305,7 +304,7 @@ mod tests {
         let logs = (0..30).map(|n| log("sha256:e", 2, &format!("line {n}\n"))).collect();
         let (_, fold) = told(vec![message(vec![echo, cause], logs)], StepStatus::Failed);
         let failed = fold.failed().unwrap();
-        assert_eq!(failed.name.as_deref(), Some("RUN false"));
+        assert_eq!((failed.vertex.as_str(), failed.shown), ("[b 1/1] RUN false", true));
         assert_eq!((failed.lines.len(), failed.lines[0].as_str()), (20, "line 10"));
     }
 
@@ -315,7 +314,7 @@ mod tests {
             vec![message(vec![vertex("sha256:f", "[2/2] RUN x", Some(1), None)], vec![log("sha256:f", 1, "half")])],
             StepStatus::Failed,
         );
-        assert_eq!(seen, ["f RUN x Running None", "f Stdout half", "f RUN x Failed None"]);
+        assert_eq!(seen, ["f [2/2] RUN x Running None", "f Stdout half", "f [2/2] RUN x Failed None"]);
         assert_eq!(fold.current(), None);
     }
 }

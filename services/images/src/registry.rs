@@ -20,8 +20,8 @@ use crate::error::shorten;
 use crate::push::Push;
 use crate::{Engine, ImagesError, RegistryConfig, classify};
 
-/// How long the registry may take to say whether it has an image.
-const ANSWER: Duration = Duration::from_secs(30);
+/// How long the registry may take to say whether it has an image; less when it may stall for less.
+const ANSWER: u64 = 30;
 const REASON: usize = 400;
 
 /// A registry that an engine pushes to and pulls from.
@@ -92,11 +92,18 @@ impl EngineRegistry {
         let (host, reason) = (self.host(), shorten(text, REASON));
         let lower = text.to_ascii_lowercase();
         let has = |signs: &[&str]| signs.iter().any(|sign| lower.contains(sign));
-        if has(&["no such host", "connection refused", "dial tcp", "no route to host", "i/o timeout", "tls handshake timeout"])
-            || has(&["connection reset", "server gave http response to https client", "unexpected eof", ": eof"])
+        if has(&[
+            "no such host",
+            "connection refused",
+            "dial tcp",
+            "no route to host",
+            "i/o timeout",
+            "tls handshake timeout",
+        ]) || has(&["connection reset", "server gave http response to https client", "unexpected eof", ": eof"])
         {
             ImagesError::RegistryUnreachable { host, reason }
-        } else if has(&["unauthorized", "no basic auth credentials", "authentication required", "denied", "forbidden"]) {
+        } else if has(&["unauthorized", "no basic auth credentials", "authentication required", "denied", "forbidden"])
+        {
             ImagesError::RegistryDenied { host, reason }
         } else if has(&["manifest unknown", "not found", "name unknown", "no such image", "does not exist"]) {
             ImagesError::RegistryMissing { host, name: name.to_string() }
@@ -139,8 +146,9 @@ impl EngineRegistry {
     }
 
     async fn digest(&self, name: &ImageName) -> Result<Option<String>, ImagesError> {
-        let docker = self.docker(ANSWER).await?;
-        match timeout(ANSWER, docker.inspect_registry_image(name.as_str(), None)).await {
+        let limit = Duration::from_secs(self.config.push_stall_seconds.min(ANSWER));
+        let docker = self.docker(limit).await?;
+        match timeout(limit, docker.inspect_registry_image(name.as_str(), None)).await {
             Ok(Ok(found)) => Ok(found.descriptor.digest),
             Ok(Err(error)) => match self.error("answer", name, &error) {
                 ImagesError::RegistryMissing { .. } => Ok(None),
@@ -220,7 +228,10 @@ mod tests {
     #[test]
     fn the_engines_words_about_a_registry_are_understood() {
         for (text, expected) in [
-            ("Get \"http://127.0.0.1:5000/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused", "registry-unreachable"),
+            (
+                "Get \"http://127.0.0.1:5000/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused",
+                "registry-unreachable",
+            ),
             ("Get \"https://r/v2/\": http: server gave HTTP response to HTTPS client", "registry-unreachable"),
             ("unauthorized: authentication required", "registry-denied"),
             ("no basic auth credentials", "registry-denied"),

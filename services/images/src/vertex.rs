@@ -3,9 +3,10 @@
 /// Longer names are cut, in characters. Long enough to find the instruction in the Dockerfile by.
 const NAME: usize = 1000;
 
-/// The step's name; `None` for what BuildKit does for itself, which nobody wrote and nobody needs to see.
+/// The step's name as BuildKit has it, its place in the Dockerfile included, so that whoever wrote the Dockerfile finds the step
+/// again; `None` for what BuildKit does for itself, which nobody wrote and nobody needs to see.
 pub(crate) fn step_name(vertex: &str) -> Option<String> {
-    const INTERNAL: [&str; 8] = [
+    const INTERNAL: [&str; 9] = [
         "[internal]",
         "[auth]",
         "[context",
@@ -14,6 +15,7 @@ pub(crate) fn step_name(vertex: &str) -> Option<String> {
         "resolve image config",
         "docker-image://",
         "importing cache manifest",
+        "exporting cache",
     ];
     if INTERNAL.iter().any(|prefix| vertex.starts_with(prefix)) {
         return None;
@@ -21,20 +23,30 @@ pub(crate) fn step_name(vertex: &str) -> Option<String> {
     if vertex.starts_with("exporting to") {
         return Some("save image".to_owned());
     }
-    if vertex.starts_with("exporting cache") {
-        return None;
-    }
     let instruction = without_position(vertex);
-    let words: Vec<&str> = instruction.split_whitespace().collect();
-    let name = match words.as_slice() {
+    let position = vertex.strip_suffix(instruction).unwrap_or_default();
+    let mut words = instruction.split_whitespace();
+    let name = match (words.next(), words.next()) {
+        (Some("FROM"), Some(image)) => {
+            let rest: Vec<&str> = words.collect();
+            format!("{position}{}", join(&["FROM", &short_image(image)], &rest))
+        }
+        _ => vertex.to_owned(),
+    };
+    Some(name.chars().take(NAME).collect())
+}
+
+/// The step's instruction for a sentence about it: without its place, and a `RUN` without its flags.
+pub(crate) fn command(vertex: &str) -> String {
+    let words: Vec<&str> = without_position(vertex).split_whitespace().collect();
+    match words.as_slice() {
         ["FROM", image, rest @ ..] => join(&["FROM", &short_image(image)], rest),
         ["RUN", rest @ ..] => {
             let flags = rest.iter().take_while(|word| word.starts_with("--")).count();
             join(&["RUN"], rest.get(flags..).unwrap_or_default())
         }
         words => join(&[], words),
-    };
-    Some(name.chars().take(NAME).collect())
+    }
 }
 
 /// The image a vertex named `FROM …` or `load metadata for …` is about.
@@ -71,7 +83,7 @@ fn join(first: &[&str], rest: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{image_of, step_name};
+    use super::{command, image_of, step_name};
 
     #[test]
     fn what_buildkit_does_for_itself_is_no_step() {
@@ -86,17 +98,28 @@ mod tests {
     }
 
     #[test]
-    fn names_lose_their_noise_only() {
+    fn names_keep_their_place_and_lose_what_says_nothing() {
         for (vertex, name) in [
-            ("[2/5] RUN pip install x", "RUN pip install x"),
-            ("[stage-0 12/15] COPY a   b", "COPY a b"),
-            ("[1/2] FROM docker.io/library/python:3.11@sha256:abc", "FROM python:3.11"),
-            ("[1/2] FROM docker.io/bindery/stack:dev", "FROM bindery/stack:dev"),
-            ("[3/4] RUN --mount=type=cache,target=/c --network=none uv pip install", "RUN uv pip install"),
+            ("[2/5] RUN --mount=type=cache,target=/c x", "[2/5] RUN --mount=type=cache,target=/c x"),
+            ("[1/2] FROM docker.io/library/python:3.11@sha256:abc", "[1/2] FROM python:3.11"),
+            ("[linux/amd64 a 1/2] FROM docker.io/bindery/stack:dev", "[linux/amd64 a 1/2] FROM bindery/stack:dev"),
             ("RUN [ -f x ] && echo", "RUN [ -f x ] && echo"),
             ("exporting to image", "save image"),
         ] {
             assert_eq!(step_name(vertex).as_deref(), Some(name), "{vertex}");
+        }
+    }
+
+    #[test]
+    fn commands_are_the_instruction_alone() {
+        for (vertex, expected) in [
+            ("[2/5] RUN pip install x", "RUN pip install x"),
+            ("[stage-0 12/15] COPY a   b", "COPY a b"),
+            ("[1/2] FROM docker.io/library/python:3.11@sha256:abc", "FROM python:3.11"),
+            ("[3/4] RUN --mount=type=cache,target=/c --network=none uv pip install", "RUN uv pip install"),
+            ("RUN [ -f x ] && echo", "RUN [ -f x ] && echo"),
+        ] {
+            assert_eq!(command(vertex), expected, "{vertex}");
         }
     }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bindery_core::seams::{BuildProgress, ContextFile, ImageBuilder as _};
 use bindery_core::{EntryKind, FaultBy, MemoryTree, StepStatus};
+use bindery_images::{Config, DockerImages};
+
 use crate::support::{BASE, Told, fresh, images, job};
 
 macro_rules! images {
@@ -31,7 +33,7 @@ async fn a_build_gives_an_image_with_its_content_labels_and_arguments() {
     let name = fresh("bindery-test");
     let dockerfile = format!(
         "FROM {BASE}\nARG GREETING\nCOPY --chown=1000:100 content/ /home/\n\
-         RUN --mount=type=bind,source=ca.pem,target=/tmp/ca.pem cat /tmp/ca.pem\n\
+         RUN --mount=type=bind,source=ca.pem,target=/tmp/ca.pem : {name}; cat /tmp/ca.pem\n\
          RUN echo \"$GREETING\"; cd /home; ls -n; cat link; cat ddd*/*\n"
     );
     let mut job = job(&name, &dockerfile, Some(tree));
@@ -83,7 +85,9 @@ async fn steps_begin_and_end_once_and_nobodys_internals_are_shown() {
     assert!(open.is_empty(), "{open:?}");
     assert_eq!(names.len(), 4, "{names:?}");
     assert_eq!(names.last().map(String::as_str), Some("save image"), "{names:?}");
-    assert!(names.contains(&format!("RUN echo {name}")) && names.contains(&format!("FROM {BASE}")), "{names:?}");
+    assert!(names.contains(&format!("[2/3] RUN echo {name}")), "{names:?}");
+    // Builds that run at once share equal steps, under the name that the first of them gave: its place is not certain.
+    assert!(names.iter().any(|step| step.ends_with(&format!("] FROM {BASE}"))), "{names:?}");
     images.remove(&name).await.unwrap();
 }
 
@@ -149,9 +153,7 @@ async fn a_failing_step_is_the_authors_with_command_code_and_lines_and_no_image(
     assert_eq!((fault.by, fault.code.as_str(), fault.retry), (FaultBy::User, "build-step-failed", false));
     assert!(fault.message.contains("RUN echo") && fault.message.contains("exit code 7"), "{fault}");
     assert!(fault.hint.unwrap().contains("no such package: numpyy"));
-    let failed = |progress: &BuildProgress| {
-        matches!(progress, BuildProgress::Step(mark) if mark.status == StepStatus::Failed && mark.name.contains("exit 7"))
-    };
+    let failed = |progress: &BuildProgress| matches!(progress, BuildProgress::Step(mark) if mark.status == StepStatus::Failed && mark.name.contains("exit 7"));
     assert!(told.all().iter().any(failed), "{:?}", told.all());
     assert_eq!(images.find(&name).await.unwrap(), None);
 }
@@ -229,7 +231,8 @@ async fn a_base_image_that_is_nowhere_is_the_operators_to_set() {
 async fn a_repositorys_dockerfile_sees_its_files_and_not_the_ignored_ones() {
     let images = images!("a_repositorys_dockerfile");
     let dockerfile = format!("FROM {BASE}\nCOPY . /r\nRUN echo $(ls -A /r) ${{X:-}}\n");
-    let files = [("Dockerfile", dockerfile.as_str()), (".dockerignore", "secret\n.dockerignore"), ("a", ""), ("secret", "s")];
+    let files =
+        [("Dockerfile", dockerfile.as_str()), (".dockerignore", "secret\n.dockerignore"), ("a", ""), ("secret", "s")];
     let name = fresh("bindery-test");
     let mut job = job(&name, &dockerfile, Some(MemoryTree::new(files).unwrap()));
     job.tree_prefix = String::new();
@@ -240,4 +243,57 @@ async fn a_repositorys_dockerfile_sees_its_files_and_not_the_ignored_ones() {
         assert_eq!(line, "Dockerfile a");
     }
     images.remove(&name).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_lost_during_a_build_is_ours_and_not_the_steps() {
+    let Some(host) = crate::support::docker_host("an_engine_lost_during_a_build") else { return };
+    let _base = images!("an_engine_lost_during_a_build");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("docker.sock");
+    let relay = crate::support::relay(&path, host.trim_start_matches("unix://"));
+    let config = Config {
+        docker_host: Some(format!("unix://{}", path.display())),
+        min_free_bytes: 0,
+        min_free_percent: 0,
+        ..Config::default()
+    };
+    let images = Arc::new(DockerImages::new(config));
+    let name = fresh("bindery-test");
+    let told = Arc::new(Told::default());
+    let building = tokio::spawn({
+        let job = job(&name, &format!("FROM {BASE}\nRUN echo {name}; sleep 20\n"), None);
+        let (images, told) = (images.clone(), told.clone());
+        async move { images.build(job, told).await }
+    });
+    told.line(name.as_str()).await;
+    drop(relay);
+    let fault = building.await.unwrap().unwrap_err();
+    assert_eq!((fault.by, fault.code.as_str(), fault.retry), (FaultBy::Us, "engine-unreachable", true), "{fault}");
+    let fault = images.find(&name).await.unwrap_err();
+    assert_eq!(fault.code, "engine-unreachable", "{fault}");
+}
+
+#[tokio::test]
+async fn more_builds_than_may_run_wait_and_say_so() {
+    let images = Arc::new(images!("more_builds_than_may_run", |config| config.concurrent_builds = 1));
+    let (first, second) = (fresh("bindery-test"), fresh("bindery-test"));
+    let told = Arc::new(Told::default());
+    let running = tokio::spawn({
+        let job = job(&first, &format!("FROM {BASE}\nRUN echo {first}; sleep 20\n"), None);
+        let (images, told) = (images.clone(), told.clone());
+        async move { images.build(job, told).await }
+    });
+    told.line(first.as_str()).await;
+    let waiting = Arc::new(Told::default());
+    let after = tokio::spawn({
+        let job = job(&second, &format!("FROM {BASE}\nRUN echo {second}\n"), None);
+        let (images, waiting) = (images.clone(), waiting.clone());
+        async move { images.build(job, waiting).await }
+    });
+    waiting.step("wait for other builds", StepStatus::Running).await;
+    running.abort();
+    after.await.unwrap().unwrap();
+    assert!(waiting.lines().contains(&second.to_string()));
+    images.remove(&second).await.unwrap();
 }

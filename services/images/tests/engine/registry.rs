@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::support::{BASE, PrivateRegistry, Told, fresh, images, job};
 use bindery_core::seams::{ImageBuilder as _, Registry as _};
 use bindery_core::{FaultBy, ImageName, Secret};
 use bindery_images::{DockerImages, EngineRegistry, RegistryConfig};
-use crate::support::{BASE, PrivateRegistry, Told, fresh, images, job};
 
 fn registry(images: &DockerImages, url: &str) -> EngineRegistry {
     let config = RegistryConfig { url: Some(url.to_owned()), push_stall_seconds: 30, ..RegistryConfig::default() };
@@ -64,7 +64,11 @@ async fn an_absent_registry_is_an_error_and_not_an_absent_image() {
         registry.push(&name, Arc::new(Told::default())).await.unwrap_err(),
         registry.pull(&name).await.unwrap_err(),
     ] {
-        assert_eq!((fault.by, fault.code.as_str(), fault.retry), (FaultBy::Us, "registry-unreachable", true), "{fault}");
+        assert_eq!(
+            (fault.by, fault.code.as_str(), fault.retry),
+            (FaultBy::Us, "registry-unreachable", true),
+            "{fault}"
+        );
     }
     images.remove(&name).await.unwrap();
 }
@@ -100,5 +104,24 @@ async fn an_account_is_used_and_a_wrong_one_is_ours_to_mend() {
     assert_eq!(right.find(&name).await.unwrap(), None);
     let digest = right.push(&name, Arc::new(Told::default())).await.unwrap();
     assert_eq!(right.find(&name).await.unwrap(), Some(digest));
+    images.remove(&name).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_registry_that_hangs_is_given_up() {
+    let Some(images) = images("a_registry_that_hangs", |_| {}).await else { return };
+    // Connections wait in its backlog and are never answered.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let config = RegistryConfig { url: Some(url), push_stall_seconds: 2, ..RegistryConfig::default() };
+    let registry = EngineRegistry::new(images.engine(), config);
+    let name = image(&images, &registry).await;
+    for fault in [
+        registry.find(&name).await.unwrap_err(),
+        registry.push(&name, Arc::new(Told::default())).await.unwrap_err(),
+        registry.pull(&name).await.unwrap_err(),
+    ] {
+        assert_eq!((fault.by, fault.code.as_str(), fault.retry), (FaultBy::Us, "registry-slow", true), "{fault}");
+    }
     images.remove(&name).await.unwrap();
 }

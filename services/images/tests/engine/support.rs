@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use bindery_core::seams::{BuildJob, BuildProgress, Progress};
-use bindery_core::{ImageName, MemoryTree};
+use bindery_core::{ImageName, MemoryTree, StepMark, StepStatus};
 use bindery_images::{Config, DockerImages, Engine};
 use bollard::query_parameters::CreateImageOptions;
 use futures::StreamExt as _;
@@ -26,8 +26,7 @@ pub(crate) fn docker_host(test: &str) -> Option<String> {
 /// A builder on it, with the base image there. Its disk guard is off: what the test machine has free is no concern here.
 pub(crate) async fn images(test: &str, change: impl FnOnce(&mut Config)) -> Option<DockerImages> {
     let host = docker_host(test)?;
-    let mut config =
-        Config { docker_host: Some(host), min_free_bytes: 0, min_free_percent: 0, ..Config::default() };
+    let mut config = Config { docker_host: Some(host), min_free_bytes: 0, min_free_percent: 0, ..Config::default() };
     change(&mut config);
     let images = DockerImages::new(config);
     base_image(&images.engine()).await;
@@ -61,8 +60,11 @@ async fn base_image(engine: &Engine) {
 
 fn root_filesystem() -> Vec<u8> {
     let mut files = BTreeSet::new();
-    for (tool, place) in [("dash", "bin/sh"), ("sleep", "bin/sleep"), ("cat", "bin/cat"), ("ls", "bin/ls"), ("dd", "bin/dd")] {
-        let output = Command::new("sh").args(["-c", "readlink -f \"$(command -v \"$1\")\"", "sh", tool]).output().unwrap();
+    for (tool, place) in
+        [("dash", "bin/sh"), ("sleep", "bin/sleep"), ("cat", "bin/cat"), ("ls", "bin/ls"), ("dd", "bin/dd")]
+    {
+        let output =
+            Command::new("sh").args(["-c", "readlink -f \"$(command -v \"$1\")\"", "sh", tool]).output().unwrap();
         let program = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
         let needs = Command::new("ldd").arg(&program).output().unwrap();
         for word in String::from_utf8(needs.stdout).unwrap().split_whitespace().filter(|word| word.starts_with('/')) {
@@ -130,15 +132,29 @@ impl Told {
 
     /// Waits until a line of that text was told.
     pub(crate) async fn line(&self, text: &str) {
-        loop {
-            let news = self.news.notified();
-            tokio::pin!(news);
-            news.as_mut().enable();
-            if self.lines().iter().any(|line| line == text) {
-                return;
+        self.until(|progress| matches!(progress, BuildProgress::Line { text: line, .. } if line == text)).await;
+    }
+
+    /// Waits until a step of that name was told to be so far.
+    pub(crate) async fn step(&self, name: &str, status: StepStatus) {
+        let is_it = |mark: &StepMark| mark.name == name && mark.status == status;
+        self.until(|progress| matches!(progress, BuildProgress::Step(mark) if is_it(mark))).await;
+    }
+
+    async fn until(&self, is_it: impl Fn(&BuildProgress) -> bool) {
+        let wait = async {
+            loop {
+                let news = self.news.notified();
+                tokio::pin!(news);
+                news.as_mut().enable();
+                if self.seen.lock().iter().any(&is_it) {
+                    return;
+                }
+                news.await;
             }
-            news.await;
-        }
+        };
+        let found = tokio::time::timeout(std::time::Duration::from_secs(60), wait).await;
+        assert!(found.is_ok(), "was never told; instead: {:?}", self.all());
     }
 }
 
@@ -192,4 +208,23 @@ impl Drop for PrivateRegistry {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A socket that passes everything on to an engine's, until dropped: an engine that can be lost without ending the real one.
+pub(crate) fn relay(path: &Path, engine: &str) -> tokio::task::JoinSet<()> {
+    let listener = tokio::net::UnixListener::bind(path).unwrap();
+    let engine = engine.to_owned();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            let engine = engine.clone();
+            connections.spawn(async move {
+                if let Ok(mut server) = tokio::net::UnixStream::connect(engine).await {
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                }
+            });
+        }
+    });
+    tasks
 }
