@@ -249,8 +249,8 @@ impl<'a> RawEntry<'a> {
 
     /// git's order: by name, where a directory's name ends with a slash.
     fn order(&self, other: &Self) -> Ordering {
-        let key =
-            |entry: &Self| entry.name.to_vec().into_iter().chain((entry.kind == RawKind::Directory).then_some(b'/'));
-        key(self).cmp(key(other))
+        let slash = |entry: &Self| (entry.kind == RawKind::Directory).then_some(b'/');
+        let ours = self.name.iter().copied().chain(slash(self));
+        ours.cmp(other.name.iter().copied().chain(slash(other)))
     }
 }

@@ -1,6 +1,16 @@
 //! Security reference B3: small repositories that would grow large. Each ends in a typed error and not by its limit of
 //! time, which these tests set low (expanding any of them would take hours), and this whole process stays small.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "helpers of tests may fail by panicking too"
+)]
+
 mod support;
 
 use std::io::Write;

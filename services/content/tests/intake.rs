@@ -1,5 +1,15 @@
 //! Security reference A1, A2, A6, A7, A8, A9, A10: what a link may say, and what asking costs the host.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "helpers of tests may fail by panicking too"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,15 @@
 //! Whom we believe.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "helpers of tests may fail by panicking too"
+)]
+
 mod support;
 
 use std::io;
