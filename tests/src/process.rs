@@ -59,7 +59,9 @@ impl Process {
         if !sent.success() {
             bail!("{} had ended already", self.name);
         }
-        until(wait, || async { self.child.try_wait().ok().flatten() }).await.with_context(|| format!("{} did not end", self.name))?;
+        until(wait, || async { self.child.try_wait().ok().flatten() })
+            .await
+            .with_context(|| format!("{} did not end", self.name))?;
         Ok(())
     }
 }

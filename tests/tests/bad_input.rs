@@ -29,7 +29,8 @@ async fn site(test: &str, settings: &[(&str, &str)]) -> Option<Site> {
 impl Site {
     /// Names of session images in the engine, whoever made them.
     fn images(&self) -> BTreeSet<String> {
-        let listed = self.service.engine().docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", "bindery/repo"]).unwrap();
+        let listed =
+            self.service.engine().docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", "bindery/repo"]).unwrap();
         listed.lines().map(str::to_owned).collect()
     }
 
@@ -48,7 +49,8 @@ impl Site {
         assert!(["user", "upstream", "us"].contains(&failed.data["fault"]["by"].as_str().unwrap()), "{failed:#?}");
         assert_eq!(self.service.engine().containers(self.service.instance()).unwrap(), Vec::<String>::new());
         let scratch = self.service.data_dir().join("content");
-        let left = std::fs::read_dir(scratch).map_or(0, |entries| entries.flatten().filter(|entry| entry.path().is_dir()).count());
+        let left = std::fs::read_dir(scratch)
+            .map_or(0, |entries| entries.flatten().filter(|entry| entry.path().is_dir()).count());
         assert_eq!(left, 0, "a fetched repository was left on disk");
         failed
     }
@@ -97,7 +99,12 @@ async fn a_bad_environment_file_is_named_with_its_line() {
         ("runtime", vec![file("runtime.txt", "python3.8\n")], "runtime.txt", Some(1)),
         ("both", vec![file("binder/apt.txt", "curl\n"), file(".binder/apt.txt", "curl\n")], "", None),
         ("link", vec![symlink("apt.txt", "/proc/self/environ")], "apt.txt", None),
-        ("pip", vec![file("requirements.txt", "six\nbindery-no-such-package-anywhere==1\n")], "requirements.txt", Some(2)),
+        (
+            "pip",
+            vec![file("requirements.txt", "six\nbindery-no-such-package-anywhere==1\n")],
+            "requirements.txt",
+            Some(2),
+        ),
         ("post", vec![executable("postBuild", "#!/bin/bash\necho about to fail\nexit 3\n")], "postBuild", None),
     ];
     for (name, files, expected_file, line) in rows {
@@ -155,10 +162,15 @@ async fn without_its_engine_the_service_says_so_and_goes_on_serving_pages() {
     let git = GitServer::start(root.path()).unwrap();
     Repo::with_files(root.path(), "engineless", &[file("a", "a")]).unwrap();
     let mut service = Service::new(&engine, &[git.authority()]).unwrap();
-    service.set("IMAGES__DOCKER_HOST", "unix:///nowhere/docker.sock").set("LAUNCHER__DOCKER_HOST", "unix:///nowhere/docker.sock");
+    service
+        .set("IMAGES__DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .set("LAUNCHER__DOCKER_HOST", "unix:///nowhere/docker.sock");
     service.start_role("serve").unwrap();
-    let home = || async { reqwest::get(service.url("")).await.ok().filter(|answer| answer.status() == 200).map(|_| ()) };
-    bindery_tests::process::until(std::time::Duration::from_secs(30), home).await.unwrap_or_else(|_| panic!("{}", service.log()));
+    let home =
+        || async { reqwest::get(service.url("")).await.ok().filter(|answer| answer.status() == 200).map(|_| ()) };
+    bindery_tests::process::until(std::time::Duration::from_secs(30), home)
+        .await
+        .unwrap_or_else(|_| panic!("{}", service.log()));
     assert_eq!(reqwest::get(service.url("health")).await.unwrap().status(), 503);
     let url = service.build_url(&format!("{}/engineless", git.url()), "main");
     let told = events::read(&url, VISIT).await.unwrap();
@@ -168,7 +180,9 @@ async fn without_its_engine_the_service_says_so_and_goes_on_serving_pages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_nearly_full_disk_no_build_is_begun() {
-    let Some(site) = site("on_a_nearly_full_disk", &[("IMAGES__MIN_FREE_BYTES", "9000000000000000")]).await else { return };
+    let Some(site) = site("on_a_nearly_full_disk", &[("IMAGES__MIN_FREE_BYTES", "9000000000000000")]).await else {
+        return;
+    };
     let failed = site.fail("full", &[file("a", "a")]).await;
     assert_eq!((fault(&failed, "by"), fault(&failed, "code")), ("us", "disk-full"), "{failed:#?}");
 }

@@ -43,7 +43,8 @@ async fn ask(ready: &Told, path: &str) -> (u16, String) {
     let url = ready.data["url"].as_str().unwrap();
     let token = ready.data["token"].as_str().unwrap();
     let client = reqwest::Client::new();
-    let answer = client.get(format!("{url}{path}")).header("authorization", format!("token {token}")).send().await.unwrap();
+    let answer =
+        client.get(format!("{url}{path}")).header("authorization", format!("token {token}")).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
@@ -82,7 +83,9 @@ async fn a_repository_with_every_kind_of_file_becomes_a_notebook_with_all_of_it(
     assert!(run("tr '\\0' '\\n' < /proc/$(pgrep -f ServerApp.base_url | head -1)/environ").contains("STARTED=yes"));
     assert_eq!(run("id -u").trim(), "1000");
     let environ = run("tr '\\0' '\\n' < /proc/$(pgrep -f ServerApp.base_url | head -1)/environ");
-    for name in ["BINDER_REPO_URL", "BINDER_REF_URL", "BINDER_LAUNCH_HOST", "BINDER_REQUEST", "BINDER_PERSISTENT_REQUEST"] {
+    for name in
+        ["BINDER_REPO_URL", "BINDER_REF_URL", "BINDER_LAUNCH_HOST", "BINDER_REQUEST", "BINDER_PERSISTENT_REQUEST"]
+    {
         assert!(environ.contains(name), "{name} is not in {environ}");
     }
     let token = ready.data["token"].as_str().unwrap();
@@ -130,8 +133,14 @@ async fn the_same_repository_in_two_spellings_is_one_build() {
 async fn a_repository_s_own_dockerfile_is_built_as_it_says() {
     let Some(site) = site("a_repository_s_own_dockerfile").await else { return };
     let base = &site.service.engine().base_image;
-    let dockerfile = format!("FROM {base}\nCOPY --chown=1000:100 . /home/jovyan/\nRUN pip install --no-cache-dir six==1.16.0\nENV FLAVOUR=own\n");
-    let files = [file("Dockerfile", &dockerfile), file("data.csv", "1,2\n"), file("requirements.txt", "no-such-package-anywhere\n")];
+    let dockerfile = format!(
+        "FROM {base}\nCOPY --chown=1000:100 . /home/jovyan/\nRUN pip install --no-cache-dir six==1.16.0\nENV FLAVOUR=own\n"
+    );
+    let files = [
+        file("Dockerfile", &dockerfile),
+        file("data.csv", "1,2\n"),
+        file("requirements.txt", "no-such-package-anywhere\n"),
+    ];
     Repo::with_files(site.root.path(), "own", &files).unwrap();
     let told = site.service.visit(&site.address("own"), "HEAD").await.unwrap();
     assert_eq!(told.last().unwrap().phase(), "ready", "{told:#?}");

@@ -39,8 +39,12 @@ async fn sessions_survive_a_kill_of_the_service_and_an_interrupted_build_is_fini
 
     let started = std::time::Instant::now();
     for url in &sessions {
-        let answers = || async { reqwest::get(format!("{url}api")).await.ok().filter(|answer| answer.status() == 200).map(|_| ()) };
-        until(Duration::from_secs(30), answers).await.unwrap_or_else(|error| panic!("{url}: {error}\n{}", service.log()));
+        let answers = || async {
+            reqwest::get(format!("{url}api")).await.ok().filter(|answer| answer.status() == 200).map(|_| ())
+        };
+        until(Duration::from_secs(30), answers)
+            .await
+            .unwrap_or_else(|error| panic!("{url}: {error}\n{}", service.log()));
     }
     println!("sessions answered again {:?} after the service was well", started.elapsed());
 
@@ -52,8 +56,13 @@ async fn sessions_survive_a_kill_of_the_service_and_an_interrupted_build_is_fini
         Some((topic.to_owned(), number.parse().ok()?))
     };
     let topic = number(before.last().unwrap()).unwrap().0;
-    let ids: Vec<u64> =
-        before.iter().chain(&after).filter_map(number).filter(|(of, _)| *of == topic).map(|(_, number)| number).collect();
+    let ids: Vec<u64> = before
+        .iter()
+        .chain(&after)
+        .filter_map(number)
+        .filter(|(of, _)| *of == topic)
+        .map(|(_, number)| number)
+        .collect();
     let expected: Vec<u64> = (1..=ids.len() as u64).collect();
     assert_eq!(ids, expected, "no event of the build is lost or doubled");
     assert_eq!(after.iter().filter(|told| told.phase() == "built").count(), 1, "the build ended once");
@@ -70,6 +79,8 @@ async fn asked_to_stop_the_service_ends_soon_and_leaves_its_sessions_running() {
     let told = service.visit(&format!("{}/kept", git.url()), "main").await.unwrap();
     assert_eq!(told.last().unwrap().phase(), "ready", "{told:#?}");
     service.role("serve").unwrap().terminate(Duration::from_secs(30)).await.unwrap();
-    let running = engine.docker(&["ps", "--quiet", "--filter", &format!("label=io.bindery.instance={}", service.instance())]).unwrap();
+    let running = engine
+        .docker(&["ps", "--quiet", "--filter", &format!("label=io.bindery.instance={}", service.instance())])
+        .unwrap();
     assert_eq!(running.split_whitespace().count(), 1);
 }

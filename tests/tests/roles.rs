@@ -16,7 +16,8 @@ async fn a_builder_killed_in_mid_build_is_replaced_and_the_visitor_s_stream_goes
     let root = tempfile::tempdir().unwrap();
     let git = GitServer::start(root.path()).unwrap();
     let slow = "#!/bin/bash\nfor i in $(seq 60); do echo tick $i; sleep 0.2; done\n";
-    Repo::with_files(root.path(), "roles", &[file("requirements.txt", "six==1.16.0\n"), file("postBuild", slow)]).unwrap();
+    Repo::with_files(root.path(), "roles", &[file("requirements.txt", "six==1.16.0\n"), file("postBuild", slow)])
+        .unwrap();
     let redis = Redis::start().await.unwrap();
     let registry = Registry::start().await.unwrap();
     let mut service = Service::new(&engine, &[git.authority()]).unwrap();

@@ -17,7 +17,10 @@ async fn fifty_requests_for_one_unbuilt_commit_are_one_build_with_fifty_complete
     let Some(engine) = Engine::find("fifty_requests_for_one_unbuilt_commit") else { return };
     let root = tempfile::tempdir().unwrap();
     let git = GitServer::start(root.path()).unwrap();
-    let files = [file("requirements.txt", "six==1.16.0\n"), file("postBuild", "#!/bin/bash\nfor i in $(seq 200); do echo line $i; sleep 0.01; done\n")];
+    let files = [
+        file("requirements.txt", "six==1.16.0\n"),
+        file("postBuild", "#!/bin/bash\nfor i in $(seq 200); do echo line $i; sleep 0.01; done\n"),
+    ];
     Repo::with_files(root.path(), "crowd", &files).unwrap();
     let mut service = Service::new(&engine, &[git.authority()]).unwrap();
     service.set("LAUNCHER__MAX_SESSIONS", &SEATS.to_string());
@@ -27,8 +30,11 @@ async fn fifty_requests_for_one_unbuilt_commit_are_one_build_with_fifty_complete
     // Enough for a visitor: a session, or a place in the queue.
     let seated = |told: &Told| told.is_terminal() || told.phase() == "queued";
     let visits = (0..VISITORS).map(|_| events::read_until(&url, None, VISIT, seated));
-    let visits: Vec<Vec<Told>> =
-        futures::future::join_all(visits).await.into_iter().map(|visit| visit.unwrap_or_else(|error| panic!("{error:#}\n{}", service.log()))).collect();
+    let visits: Vec<Vec<Told>> = futures::future::join_all(visits)
+        .await
+        .into_iter()
+        .map(|visit| visit.unwrap_or_else(|error| panic!("{error:#}\n{}", service.log())))
+        .collect();
 
     for visit in &visits {
         assert_ne!(visit.last().unwrap().phase(), "failed", "{:#?}", visit.last());
@@ -44,8 +50,7 @@ async fn fifty_requests_for_one_unbuilt_commit_are_one_build_with_fifty_complete
     }
     assert_eq!(git.requests().packs, 1, "one build fetches once");
 
-    let ready: BTreeSet<&str> =
-        visits.iter().filter_map(|visit| visit.last().unwrap().data["url"].as_str()).collect();
+    let ready: BTreeSet<&str> = visits.iter().filter_map(|visit| visit.last().unwrap().data["url"].as_str()).collect();
     let queued = visits.iter().filter(|visit| visit.last().unwrap().phase() == "queued").count();
     assert!(!ready.is_empty() && ready.len() <= SEATS, "{} sessions for {SEATS} seats", ready.len());
     assert_eq!(ready.len() + queued, VISITORS);

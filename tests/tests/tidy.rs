@@ -30,7 +30,8 @@ fn dependencies(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
         if !package["source"].is_null() {
             continue;
         }
-        let shipped = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+        let shipped =
+            package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
         let names = shipped.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect();
         all.insert(package["name"].as_str().unwrap().to_owned(), names);
     }
@@ -41,7 +42,12 @@ fn dependencies(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
 fn tracked(patterns: &[&str]) -> Vec<PathBuf> {
     let output = Command::new("git").arg("ls-files").arg("--").args(patterns).current_dir(root()).output().unwrap();
     assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| root().join(line)).filter(|path| path.is_file()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| root().join(line))
+        .filter(|path| path.is_file())
+        .collect()
 }
 
 #[test]
@@ -98,7 +104,10 @@ fn no_second_tls_provider_and_no_copyleft_is_linked() {
     let metadata = metadata();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        assert!(!["openssl-sys", "aws-lc-sys", "aws-lc-rs", "native-tls"].contains(&name), "{name} is in the dependency tree");
+        assert!(
+            !["openssl-sys", "aws-lc-sys", "aws-lc-rs", "native-tls"].contains(&name),
+            "{name} is in the dependency tree"
+        );
         let licence = package["license"].as_str().unwrap_or_default();
         let copyleft = licence.split(" OR ").all(|choice| choice.contains("GPL") && !choice.contains("MIT"));
         assert!(!copyleft, "{name} is under {licence}");
@@ -115,7 +124,13 @@ fn no_source_file_is_long() {
 
 #[test]
 fn every_crate_says_what_it_is_for_and_maps_its_files() {
-    for path in tracked(&["services/*/src/lib.rs", "buildpacks/src/lib.rs", "frontend/src/lib.rs", "tests/src/lib.rs", "services/bindery/src/main.rs"]) {
+    for path in tracked(&[
+        "services/*/src/lib.rs",
+        "buildpacks/src/lib.rs",
+        "frontend/src/lib.rs",
+        "tests/src/lib.rs",
+        "services/bindery/src/main.rs",
+    ]) {
         let text = std::fs::read_to_string(&path).unwrap();
         let doc: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
         assert!(doc.len() >= 4, "{} must open with what the crate is for and a map of its files", path.display());
@@ -152,7 +167,20 @@ fn no_unfinished_work_is_left_in_the_code() {
 
 #[test]
 fn the_top_level_holds_what_the_design_names_and_nothing_else() {
-    let named = ["Cargo.toml", "Cargo.lock", "README.md", "LICENSE", "services", "frontend", "buildpacks", "deploy", "tests", "clippy.toml", "deny.toml", "rust-toolchain.toml"];
+    let named = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "LICENSE",
+        "services",
+        "frontend",
+        "buildpacks",
+        "deploy",
+        "tests",
+        "clippy.toml",
+        "deny.toml",
+        "rust-toolchain.toml",
+    ];
     let output = Command::new("git").args(["ls-tree", "--name-only", "HEAD"]).current_dir(root()).output().unwrap();
     for name in String::from_utf8(output.stdout).unwrap().lines().filter(|name| !name.starts_with('.')) {
         assert!(named.contains(&name), "{name} is at the top level, where the design does not name it");

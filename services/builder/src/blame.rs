@@ -12,7 +12,9 @@ const MAX_FILE: u64 = 1024 * 1024;
 pub(crate) fn place(fault: Fault, failed: Option<FailedStep>, tree: &dyn Tree) -> Fault {
     let Some(FailedStep { step: Some(step), lines }) = failed else { return fault };
     let mut fault = fault;
-    fault.message = format!("could not {}: {}", step.name, fault.message);
+    // The engine names a step by its command, which the plan's name says better.
+    let outcome = fault.message.rsplit_once("` ").map_or(fault.message.as_str(), |(_, outcome)| outcome);
+    fault.message = format!("could not {}: it {outcome}", step.name);
     let Some(file) = step.file else { return fault };
     let text = tree.read(&file, MAX_FILE).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let line = blamed_line(&text, &lines);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bindery_buildpacks::{BuildPlan, PlanOptions, Rendered, plan, render_dockerfile_repo, render_session};
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
-use bindery_core::{EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, ResolvedRef, Tree, WorkerId};
+use bindery_core::{
+    EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, ResolvedRef, Tree, WorkerId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::StepReporter;

@@ -1,0 +1,137 @@
+// The main job in a real browser: paste an address, watch the log, land in JupyterLab, run a cell, read its output.
+// Told by its environment: HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const { HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM = "/usr/bin/chromium" } = process.env;
+const PATIENCE = 300_000;
+
+const profile = await mkdtemp(join(tmpdir(), "bindery-browser-"));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: CHROMIUM,
+  headless: true,
+  viewport: { width: 1280, height: 800 },
+  // A machine without a way out must not make the browser wait for its own services.
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+  ],
+});
+context.setDefaultTimeout(PATIENCE);
+
+const violations = [];
+function watch(page) {
+  page.on("console", (message) => {
+    if (/Content.Security.Policy/i.test(message.text()) && page.url().startsWith(HOME_PAGE)) violations.push(message.text());
+  });
+  page.on("pageerror", (error) => {
+    if (page.url().startsWith(HOME_PAGE)) violations.push(`uncaught: ${error.message}`);
+  });
+}
+
+const picture = (page, name) => page.screenshot({ path: join(ARTEFACTS, `${name}.png`) });
+
+async function paste(page, repository) {
+  await page.goto(HOME_PAGE);
+  await page.selectOption("#provider", "git");
+  await page.fill("#repository", repository);
+  await page.fill("#ref", "main");
+}
+
+async function opensANotebook() {
+  const page = await context.newPage();
+  watch(page);
+  await paste(page, REPOSITORY);
+  await page.fill("#path", "index.ipynb");
+  const link = await page.locator("#launch-url").textContent();
+  assert.match(link, /\/v2\/git\/http%3A%2F%2F127\.0\.0\.1/, "the page shows the link it will open");
+  await picture(page, "home");
+  await page.click("#btn-launch");
+
+  await page.waitForURL(/\/v2\/git\//);
+  // Lines arrive while the build runs, not all at its end.
+  await page.waitForFunction(() => /tick 3\b/.test(document.querySelector("#build-log")?.textContent ?? ""));
+  const early = await page.locator("#build-log").textContent();
+  assert.doesNotMatch(early, /tick 30\b/, "the log is told as it happens");
+  await picture(page, "build");
+
+  await page.waitForURL(/\/user\/s-[0-9a-f]{32}\//);
+  assert.match(page.url(), /doc\/tree\/index\.ipynb|lab\/tree\/index\.ipynb|index\.ipynb/, "it opens the file asked for");
+  await page.waitForSelector(".jp-Notebook .jp-CodeCell .cm-content");
+  // The kernel is ready when its indicator says so; a cell run before that waits for it, which is fine too.
+  await page.click(".jp-Notebook .jp-CodeCell .cm-content");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("import six; print('answer', 6 * 7, six.__version__)");
+  await page.keyboard.press("Shift+Enter");
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".jp-OutputArea-output")].some((output) => output.textContent.includes("answer 42 1.16.0")),
+  );
+  await picture(page, "lab");
+  await page.close();
+}
+
+async function saysWhatFailed() {
+  const page = await context.newPage();
+  watch(page);
+  await paste(page, FAILING_REPOSITORY);
+  await page.click("#btn-launch");
+  await page.waitForSelector("#failure:not([hidden])");
+  const message = await page.locator("#failure").textContent();
+  assert.match(message, /requirements\.txt/, "the failure names the file");
+  assert.match(message, /\b2\b/, "and the line");
+  await picture(page, "failure");
+  await page.setViewportSize({ width: 360, height: 740 });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, "nothing is wider than a phone");
+  await picture(page, "failure-phone");
+  await page.goto(HOME_PAGE);
+  await picture(page, "home-phone");
+  await page.goto(`${HOME_PAGE}v2/nope/a/b`);
+  await picture(page, "error-phone");
+  await page.close();
+}
+
+async function worksByKeyboardAlone() {
+  const page = await context.newPage();
+  watch(page);
+  await page.goto(HOME_PAGE);
+  await page.focus("#repository");
+  await page.keyboard.type("owner/name");
+  for (let presses = 0; presses < 30; presses += 1) {
+    if (await page.evaluate(() => document.activeElement?.id === "btn-launch")) break;
+    await page.keyboard.press("Tab");
+  }
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "btn-launch", "the button is reached by Tab");
+  await page.close();
+}
+
+async function readsWithoutScript() {
+  const bare = await context.browser()?.newContext({ javaScriptEnabled: false }) ?? null;
+  if (!bare) return;
+  const page = await bare.newPage();
+  await page.goto(HOME_PAGE);
+  assert.match(await page.locator("h1").first().textContent(), /notebook/i);
+  await picture(page, "home-without-script");
+  await bare.close();
+}
+
+try {
+  await worksByKeyboardAlone();
+  await readsWithoutScript();
+  await opensANotebook();
+  await saysWhatFailed();
+  assert.deepEqual(violations, [], "our pages break none of their own rules");
+  console.log("browser: all well");
+} catch (error) {
+  for (const [index, page] of context.pages().entries()) {
+    await picture(page, `at-failure-${index}`).catch(() => {});
+    console.error(`page ${index}: ${page.url()}`);
+  }
+  throw error;
+} finally {
+  await context.close();
+  await rm(profile, { recursive: true, force: true });
+}
