@@ -72,7 +72,9 @@ impl Idleness {
 mod tests {
     use std::time::Duration;
 
-    use bindery_core::{ImageRef, LaunchId, LaunchRequest, LaunchSource, Secret, Session, SessionId, StopReason, Timestamp};
+    use bindery_core::{
+        ImageRef, LaunchId, LaunchRequest, LaunchSource, Secret, Session, SessionId, StopReason, Timestamp,
+    };
     use tokio::time::Instant;
 
     use super::Idleness;

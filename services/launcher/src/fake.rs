@@ -130,12 +130,10 @@ impl Container {
 #[async_trait]
 impl SessionBackend for FakeBackend {
     async fn start(&self, spec: &SessionSpec) -> Result<ContainerHandle, Fault> {
-        let behaviour = self
-            .images
-            .lock()
-            .get(&spec.image.id)
-            .cloned()
-            .ok_or_else(|| Fault::us("image-missing", format!("the image {} is not in the engine", spec.image.id)))?;
+        let behaviour =
+            self.images.lock().get(&spec.image.id).cloned().ok_or_else(|| {
+                Fault::us("image-missing", format!("the image {} is not in the engine", spec.image.id))
+            })?;
         if let Some(fault) = behaviour.refuses {
             return Err(fault);
         }

@@ -305,8 +305,10 @@ async fn the_idle_end_and_the_busy_live_on() {
 async fn the_next_launcher_takes_every_session_over() {
     let house = House::new(Config::default()).await;
     let first = house.start();
-    let (ready, starting) =
-        (queued("a"), queued_with("b", house.backend.image("slow", Behaviour { silent: true, ..Behaviour::default() })));
+    let (ready, starting) = (
+        queued("a"),
+        queued_with("b", house.backend.image("slow", Behaviour { silent: true, ..Behaviour::default() })),
+    );
     house.ask(&ready).await;
     house.ask(&starting).await;
     house.store.until_state(ready.id, "ready").await;
@@ -411,4 +413,24 @@ async fn sessions_end_with_the_launcher_where_the_settings_say_so() {
         running.ends().await;
         assert_eq!(house.backend.count(), left);
     }
+}
+
+/// What the launcher itself takes, from a request to `ready`, where container and server take nothing. Asserts nothing about time.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn measure_what_the_launcher_itself_takes() {
+    let house = House::new(Config::default()).await;
+    let _running = house.start();
+    let mut times = Vec::new();
+    for _ in 0..101 {
+        let session = queued("r");
+        let began = tokio::time::Instant::now();
+        house.ask(&session).await;
+        house.store.ended(session.request.id).await;
+        times.push(began.elapsed());
+        request_stop(house.store.as_ref(), session.id).await.unwrap();
+        house.store.until_state(session.id, "stopped").await;
+    }
+    times.sort_unstable();
+    println!("request to ready without an engine: p50 {:?}, p95 {:?}", times[50], times[95]);
 }

@@ -65,7 +65,6 @@ pub(crate) async fn launch(
         Ok(ready) => {
             teller.say(EventBody::ready(ready_event(context, &ready)));
             let told = teller.close().await;
-            tracing::info!(session = %ready.id, launch = %ready.request.id, "session ready");
             return Ok(Launched { session: ready, told: told.is_ok() });
         }
         Err(failure) => failure,
@@ -107,6 +106,7 @@ async fn bring_up(context: &Context, session: &Session, teller: &Teller, fresh: 
     let began = Instant::now();
     let handle = container(context, session, teller, fresh).await?;
     teller.say(EventBody::message(Phase::Launching, "The container runs. Waiting for its notebook server to answer."));
+    let started = Instant::now();
     let base_path = session.base_path();
     let deadline = began + context.config.ready();
     let answering = async {
@@ -120,14 +120,25 @@ async fn bring_up(context: &Context, session: &Session, teller: &Teller, fresh: 
         observed = until_ended(context, session) => return Err(Failure::Ended(observed)),
         () = keep_saying(teller, began) => return Err(Failure::Stopped),
     };
+    let answered = Instant::now();
     context.sessions.apply(session.id, SessionEvent::Answering { upstream: handle.upstream }).await?;
     let deadline = deadline.max(Instant::now() + ROUTE_LIMIT);
-    let routed = timeout_at(deadline, ready::until_routed(&context.client, &context.proxy.probe_url, &base_path, &answer));
+    let routed =
+        timeout_at(deadline, ready::until_routed(&context.client, &context.proxy.probe_url, &base_path, &answer));
     tokio::select! {
         routed = routed => routed.map_err(|_| Failure::Fault(never_routed()))?,
         observed = until_ended(context, session) => return Err(Failure::Ended(observed)),
     }
-    Ok(context.sessions.apply(session.id, SessionEvent::Verified).await?)
+    let ready = context.sessions.apply(session.id, SessionEvent::Verified).await?;
+    tracing::info!(
+        session = %session.id,
+        launch = %session.request.id,
+        start_ms = started.duration_since(began).as_millis(),
+        answer_ms = answered.duration_since(started).as_millis(),
+        verify_ms = answered.elapsed().as_millis(),
+        "session ready"
+    );
+    Ok(ready)
 }
 
 /// The session's container: the one an earlier process made, or a new one.
@@ -139,7 +150,9 @@ async fn container(
 ) -> Result<ContainerHandle, Failure> {
     if !fresh {
         match context.backend.inspect(session.id).await.map_err(Failure::Fault)? {
-            Some(Observed { upstream: Some(upstream), container, .. }) => return Ok(ContainerHandle { container, upstream }),
+            Some(Observed { upstream: Some(upstream), container, .. }) => {
+                return Ok(ContainerHandle { container, upstream });
+            }
             Some(ended @ Observed { exited: Some(_), .. }) => return Err(Failure::Ended(ended)),
             // None, or one that was made and never started: starting clears that away.
             _ => {}
@@ -221,7 +234,8 @@ async fn keep_saying(teller: &Teller, began: Instant) {
     loop {
         let now = every.tick().await;
         let seconds = now.saturating_duration_since(began).as_secs();
-        teller.say(EventBody::message(Phase::Launching, format!("Still waiting for the notebook server ({seconds} s).")));
+        teller
+            .say(EventBody::message(Phase::Launching, format!("Still waiting for the notebook server ({seconds} s).")));
     }
 }
 
@@ -260,13 +274,15 @@ fn ended_fault(config: &Config, observed: &Observed) -> Fault {
         )
         .hint("Make what the repository's start script or imports load smaller."),
         Some((127, false)) => {
-            Fault::user("server-missing", "The image could not run its notebook server (exit code 127).")
-                .hint("A Dockerfile must install jupyterlab or notebook and keep it on the PATH; its last lines are above.")
+            Fault::user("server-missing", "The image could not run its notebook server (exit code 127).").hint(
+                "A Dockerfile must install jupyterlab or notebook and keep it on the PATH; its last lines are above.",
+            )
         }
-        Some((code, false)) => {
-            Fault::user("server-exited", format!("The notebook server ended with exit code {code} before it was ready."))
-                .hint("Its last lines are above.")
-        }
+        Some((code, false)) => Fault::user(
+            "server-exited",
+            format!("The notebook server ended with exit code {code} before it was ready."),
+        )
+        .hint("Its last lines are above."),
         None => Fault::us("container-lost", "The session's container was removed while it was starting.")
             .hint("Try again in a moment."),
     }
@@ -278,5 +294,6 @@ fn never_answered(limit: Duration) -> Fault {
 }
 
 fn never_routed() -> Fault {
-    Fault::us("proxy-silent", "The session answers, but not through this service's proxy.").hint("Try again in a moment.")
+    Fault::us("proxy-silent", "The session answers, but not through this service's proxy.")
+        .hint("Try again in a moment.")
 }

@@ -90,8 +90,13 @@ async fn watch_over(
                 activity::look(&context.client, upstream, &session.base_path(), &session.token).await
             };
             // A store that cannot be asked has seen nobody.
-            let last_seen =
-                context.sessions.get(session.id).await.ok().flatten().map_or(session.last_seen, |session| session.last_seen);
+            let last_seen = context
+                .sessions
+                .get(session.id)
+                .await
+                .ok()
+                .flatten()
+                .map_or(session.last_seen, |session| session.last_seen);
             let now = Instant::now();
             idleness.see(now, look, last_seen);
             if let Some(reason) = idleness.verdict(now, &context.config) {
@@ -109,9 +114,9 @@ async fn watch_over(
 
 fn end_of(observed: Option<&Observed>) -> SessionEvent {
     match observed {
-        Some(Observed { exited: Some((code, out_of_memory)), .. }) => SessionEvent::StopRequested {
-            reason: StopReason::Exited { code: *code, out_of_memory: *out_of_memory },
-        },
+        Some(Observed { exited: Some((code, out_of_memory)), .. }) => {
+            SessionEvent::StopRequested { reason: StopReason::Exited { code: *code, out_of_memory: *out_of_memory } }
+        }
         // There, but neither running nor ended: it was never started. Stopping removes it.
         Some(observed) if !observed.container.is_empty() => SessionEvent::StopRequested { reason: StopReason::Lost },
         _ => SessionEvent::Gone { reason: StopReason::Lost },

@@ -115,7 +115,8 @@ async fn recover(context: &Context, id: SessionId) -> Result<bool, Fault> {
     else {
         return Ok(false);
     };
-    let env = |name: &str| spec.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default();
+    let env =
+        |name: &str| spec.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default();
     let source = LaunchSource {
         repo_url: env("BINDER_REPO_URL"),
         identity: env("BINDER_REPO_URL"),
@@ -182,7 +183,10 @@ mod tests {
         let soon = now + Duration::from_secs(59);
         assert_eq!(memory.plan(soon, &Config::default(), &[], &containers), []);
         let later = now + Duration::from_secs(60);
-        assert_eq!(memory.plan(later, &Config::default(), &[], &containers), [Action::Remove(dead), Action::Remove(mute)]);
+        assert_eq!(
+            memory.plan(later, &Config::default(), &[], &containers),
+            [Action::Remove(dead), Action::Remove(mute)]
+        );
     }
 
     #[test]
@@ -190,7 +194,10 @@ mod tests {
         let session = ended();
         let containers = [container(session.id, true)];
         let id = session.id;
-        assert_eq!(Memory::default().plan(Instant::now(), &Config::default(), &[session], &containers), [Action::Remove(id)]);
+        assert_eq!(
+            Memory::default().plan(Instant::now(), &Config::default(), &[session], &containers),
+            [Action::Remove(id)]
+        );
     }
 
     #[test]
@@ -201,7 +208,10 @@ mod tests {
         let now = Instant::now();
         let sessions = [session];
         assert_eq!(memory.plan(now, &Config::default(), &sessions, &[]), []);
-        assert_eq!(memory.plan(now + Duration::from_secs(3600), &Config::default(), &sessions, &[]), [Action::Forget(id)]);
+        assert_eq!(
+            memory.plan(now + Duration::from_secs(3600), &Config::default(), &sessions, &[]),
+            [Action::Forget(id)]
+        );
     }
 
     #[test]

@@ -308,7 +308,8 @@ impl Supervisor {
         let mut line: Vec<&Session> =
             self.sessions.values().filter(|session| matches!(session.state, SessionState::Queued)).collect();
         line.sort_by_key(|session| (session.created, session.id));
-        let waiting = line.iter().map(|session| Waiting { id: session.id, repository: &session.request.source.identity });
+        let waiting =
+            line.iter().map(|session| Waiting { id: session.id, repository: &session.request.source.identity });
         let decision = admit::decide(Limits::of(&self.context.config), seated, waiting);
 
         self.wake = None;

@@ -75,8 +75,10 @@ impl DockerBackend {
         let host = self.config.docker_host.as_str();
         self.engine
             .get_or_try_init(|| async {
-                let unreachable =
-                    |error: bollard::errors::Error| Error::Unreachable { host: host.to_owned(), reason: error.to_string() };
+                let unreachable = |error: bollard::errors::Error| Error::Unreachable {
+                    host: host.to_owned(),
+                    reason: error.to_string(),
+                };
                 // The limit here is only a backstop; every call below has its own.
                 let docker = if host.starts_with("tcp://") || host.starts_with("http://") {
                     Docker::connect_with_http(host, 3600, API_DEFAULT_VERSION)
@@ -131,7 +133,8 @@ impl DockerBackend {
         let name = container::name(spec.id);
         let body = container::body(&self.config, self.seccomp.as_deref(), spec, &image_user, &network);
         let options = || CreateContainerOptionsBuilder::default().name(&name).build();
-        let create = || self.call("create the container", CREATE_LIMIT, docker.create_container(Some(options()), body.clone()));
+        let create =
+            || self.call("create the container", CREATE_LIMIT, docker.create_container(Some(options()), body.clone()));
         let created = match create().await {
             // A container of this name is what an interrupted start of the same session left; it never served anyone.
             Err(error) if error.status() == Some(409) => {
@@ -158,6 +161,22 @@ impl DockerBackend {
         }
     }
 
+    /// Starts, or leaves nothing behind and nothing believed that may be why.
+    async fn start_or_clean_up(&self, spec: &SessionSpec) -> Result<ContainerHandle, Error> {
+        let failed = match self.try_start(spec).await {
+            Ok(handle) => return Ok(handle),
+            Err(error) => error,
+        };
+        self.users.lock().remove(&spec.image.id);
+        *self.network.lock().await = None;
+        if let Ok(docker) = self.engine().await
+            && let Err(error) = self.remove(docker, &container::name(spec.id)).await
+        {
+            tracing::warn!(session = %spec.id, %error, "what a failed start left could not be removed; the sweep will");
+        }
+        Err(failed)
+    }
+
     /// Removes whatever has that name, running or not; nothing there is fine.
     async fn remove(&self, docker: &Docker, name: &str) -> Result<(), Error> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
@@ -173,20 +192,14 @@ impl DockerBackend {
 #[async_trait]
 impl SessionBackend for DockerBackend {
     async fn start(&self, spec: &SessionSpec) -> Result<ContainerHandle, Fault> {
-        let failed = match self.try_start(spec).await {
+        let failed = match self.start_or_clean_up(spec).await {
             Ok(handle) => return Ok(handle),
-            Err(error @ (Error::ImageMissing(_) | Error::Unreachable { .. })) => {
-                self.users.lock().remove(&spec.image.id);
-                error
-            }
             Err(error) => error,
         };
-        // The network may have been removed under us; look for it again next time.
-        *self.network.lock().await = None;
-        if let Ok(docker) = self.engine().await
-            && let Err(error) = self.remove(docker, &container::name(spec.id)).await
-        {
-            tracing::warn!(session = %spec.id, %error, "what a failed start left could not be removed; the sweep will");
+        // Somebody removed the session network under us; what cleaned up also forgot it, so the next try makes it again.
+        let network_gone = matches!(&failed, Error::Refused { reason, .. } if reason.contains("network") && reason.contains("not found"));
+        if network_gone {
+            return Ok(self.start_or_clean_up(spec).await?);
         }
         Err(failed.into())
     }
@@ -242,7 +255,9 @@ fn start_error(failed: CallError) -> Error {
     const OF_THE_IMAGE: [&str; 5] =
         ["unable to find user", "unable to find group", "exec: ", "executable file not found", "chdir to cwd"];
     match Error::from(failed) {
-        Error::Refused { reason, .. } if OF_THE_IMAGE.iter().any(|sign| reason.contains(sign)) => Error::Unrunnable(reason),
+        Error::Refused { reason, .. } if OF_THE_IMAGE.iter().any(|sign| reason.contains(sign)) => {
+            Error::Unrunnable(reason)
+        }
         error => error,
     }
 }
@@ -276,7 +291,10 @@ impl From<CallError> for Error {
                 Self::Refused { what, reason: message.chars().take(500).collect() }
             }
             Some(
-                error @ (E::IOError { .. } | E::HyperResponseError { .. } | E::HyperLegacyError { .. } | E::SocketNotFoundError(_)),
+                error @ (E::IOError { .. }
+                | E::HyperResponseError { .. }
+                | E::HyperLegacyError { .. }
+                | E::SocketNotFoundError(_)),
             ) => Self::Unreachable { host, reason: error.to_string() },
             Some(error) => Self::Refused { what, reason: error.to_string() },
         }

@@ -29,7 +29,9 @@ impl DockerBackend {
     async fn inspected(&self, docker: &Docker, container: &str) -> Result<Option<ContainerInspectResponse>, Error> {
         let inspect = docker.inspect_container(container, None::<InspectContainerOptions>);
         match self.call("look at the container", ASK_LIMIT, inspect).await {
-            Ok(found) if self.is_ours(found.config.as_ref().and_then(|config| config.labels.as_ref())) => Ok(Some(found)),
+            Ok(found) if self.is_ours(found.config.as_ref().and_then(|config| config.labels.as_ref())) => {
+                Ok(Some(found))
+            }
             Ok(_) => Ok(None),
             Err(error) if error.status() == Some(404) => Ok(None),
             Err(error) => Err(error.into()),
@@ -95,14 +97,15 @@ impl DockerBackend {
     pub(super) async fn tail(&self, id: SessionId, lines: usize) -> Result<Vec<String>, Error> {
         let docker = self.engine().await?;
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
-        let collect = docker.logs(&name(id), Some(options)).try_fold(Vec::new(), |mut bytes: Vec<u8>, chunk| async move {
-            bytes.extend_from_slice(&chunk.into_bytes());
-            // Lines can be as long as their writer likes; only the end is of interest.
-            if bytes.len() > 2 * TAIL_BYTES {
-                bytes.drain(..bytes.len() - TAIL_BYTES);
-            }
-            Ok(bytes)
-        });
+        let collect =
+            docker.logs(&name(id), Some(options)).try_fold(Vec::new(), |mut bytes: Vec<u8>, chunk| async move {
+                bytes.extend_from_slice(&chunk.into_bytes());
+                // Lines can be as long as their writer likes; only the end is of interest.
+                if bytes.len() > 2 * TAIL_BYTES {
+                    bytes.drain(..bytes.len() - TAIL_BYTES);
+                }
+                Ok(bytes)
+            });
         let bytes = match self.call("read the container's output", ASK_LIMIT, collect).await {
             Err(error) if error.status() == Some(404) => return Ok(Vec::new()),
             bytes => bytes?,

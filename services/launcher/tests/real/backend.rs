@@ -77,22 +77,28 @@ async fn what_runs_inside_has_no_privileges_even_when_the_image_says_root() {
         let facts = "id -u; id -g; grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'; \
                      echo oom:$(cat /proc/self/oom_score_adj); ulimit -n";
         let entrypoint = ["sh", "-c", facts].map(str::to_owned).to_vec();
-        let config =
-            ContainerConfig { entrypoint: Some(entrypoint), user: Some("root".to_owned()), ..ContainerConfig::default() };
+        let config = ContainerConfig {
+            entrypoint: Some(entrypoint),
+            user: Some("root".to_owned()),
+            ..ContainerConfig::default()
+        };
         let spec = spec(&house.variant(config).await);
         backend.start(&spec).await.unwrap();
         assert_eq!(backend.wait(spec.id, LONG).await.unwrap().unwrap().exited, Some((0, false)));
         let none = "0".repeat(16);
-        assert_eq!(backend.last_lines(spec.id, 20).await.unwrap(), [
-            "1000",
-            "100",
-            &format!("CapEff:{none}"),
-            &format!("CapBnd:{none}"),
-            "NoNewPrivs:1",
-            "Seccomp:2",
-            "oom:500",
-            "4096",
-        ]);
+        assert_eq!(
+            backend.last_lines(spec.id, 20).await.unwrap(),
+            [
+                "1000",
+                "100",
+                &format!("CapEff:{none}"),
+                &format!("CapBnd:{none}"),
+                "NoNewPrivs:1",
+                "Seccomp:2",
+                "oom:500",
+                "4096",
+            ]
+        );
         backend.stop(spec.id, LONG).await.unwrap();
     })
     .await;
@@ -150,11 +156,9 @@ async fn a_missing_network_is_made_and_one_that_vanishes_made_again() {
         let name = format!("bindery-test-own-{}", std::process::id());
         let backend = DockerBackend::new(Config { network: name.clone(), ..house.config.clone() }).unwrap();
         let image = house.image(&["true"]).await;
-        for attempt in 0..3 {
+        for attempt in 0..2 {
             let spec = spec(&image);
-            let started = backend.start(&spec).await;
-            // The first start after the network went finds out; it fails clean, and the next one succeeds.
-            assert_eq!(started.is_err(), attempt == 1, "{started:?}");
+            backend.start(&spec).await.unwrap();
             backend.stop(spec.id, LONG).await.unwrap();
             if attempt == 0 {
                 house.docker.remove_network(&name).await.unwrap();

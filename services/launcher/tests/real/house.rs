@@ -10,7 +10,8 @@ use bindery_core::{ImageRef, LaunchId, LaunchRequest, LaunchSource, Secret, Sess
 use bindery_launcher::{Config, DockerBackend, Launcher, ProxyAddresses};
 use bollard::models::{ContainerConfig, ContainerCreateBody};
 use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    CommitContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::FutureExt as _;

@@ -51,7 +51,11 @@ async fn each_way_to_fail_is_told_once_and_leaves_nothing() {
         let no_server = "echo 'looking for a server' >&2; PATH=/usr/bin:/bin exec \"$@\"";
         let stranger = ContainerConfig { user: Some("nobody-here".to_owned()), ..ContainerConfig::default() };
         let cases = [
-            (house.image(&["sh", "-c", "echo 'bad start script' >&2; exit 1"]).await, "server-exited", "bad start script"),
+            (
+                house.image(&["sh", "-c", "echo 'bad start script' >&2; exit 1"]).await,
+                "server-exited",
+                "bad start script",
+            ),
             (house.image(&["sh", "-c", no_server, "sh"]).await, "server-missing", "jupyter-notebook"),
             (house.image(&["python3", "-c", eat]).await, "session-out-of-memory", ""),
             (house.image(&["sh", "-c", "echo waiting; sleep 3600"]).await, "server-silent", "waiting"),
@@ -112,16 +116,19 @@ async fn keep_busy(running: &Running, session: &Session) {
 
 #[tokio::test]
 async fn an_idle_jupyter_ends_though_it_is_watched_and_a_silent_computation_does_not() {
-    visit_with(|config| Config { idle_seconds: 8, poll_seconds: 1, ..config }, |house| async move {
-        let running = Running::start(&house).await;
-        let busy = ready(&running, &queued(&house.base)).await;
-        keep_busy(&running, &busy).await;
-        let idle = ready(&running, &queued(&house.base)).await;
-        let ended = running.store.until_state(idle.id, "stopped").await;
-        assert_eq!(ended.state, SessionState::Stopped { reason: StopReason::Idle });
-        assert_eq!(running.store.get(busy.id).await.unwrap().unwrap().state.name(), "ready");
-        stop(&running, &busy).await;
-    })
+    visit_with(
+        |config| Config { idle_seconds: 8, poll_seconds: 1, ..config },
+        |house| async move {
+            let running = Running::start(&house).await;
+            let busy = ready(&running, &queued(&house.base)).await;
+            keep_busy(&running, &busy).await;
+            let idle = ready(&running, &queued(&house.base)).await;
+            let ended = running.store.until_state(idle.id, "stopped").await;
+            assert_eq!(ended.state, SessionState::Stopped { reason: StopReason::Idle });
+            assert_eq!(running.store.get(busy.id).await.unwrap().unwrap().state.name(), "ready");
+            stop(&running, &busy).await;
+        },
+    )
     .await;
 }
 
@@ -129,7 +136,8 @@ async fn an_idle_jupyter_ends_though_it_is_watched_and_a_silent_computation_does
 async fn a_session_removed_or_killed_by_hand_is_noticed() {
     visit(|house| async move {
         let running = Running::start(&house).await;
-        let (removed, killed) = (ready(&running, &queued(&house.base)).await, ready(&running, &queued(&house.base)).await);
+        let (removed, killed) =
+            (ready(&running, &queued(&house.base)).await, ready(&running, &queued(&house.base)).await);
         let options = RemoveContainerOptionsBuilder::default().force(true).build();
         house.docker.remove_container(&format!("bindery-{}", removed.id), Some(options)).await.unwrap();
         let ended = running.store.until_state(removed.id, "stopped").await;
