@@ -272,7 +272,9 @@ fn sentence(error: &Error) -> String {
             | Error::Config { .. }
     );
     match chars.next() {
-        Some(first) if !starts_with_host => format!("{}{}.", first.to_uppercase(), chars.as_str()),
+        Some(first) if !starts_with_host || text.starts_with("reading ") => {
+            format!("{}{}.", first.to_uppercase(), chars.as_str())
+        }
         _ => format!("{text}."),
     }
 }

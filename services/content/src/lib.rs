@@ -19,6 +19,7 @@
 //! | `content.rs` | [`GitContent`]: the seam, put together |
 //! | `resolve.rs`, `ref_choice.rs` | asking a host for its refs; which of them a visitor meant |
 //! | `ref_cache.rs`, `throttle.rs` | one question per repository per half minute; not too many per host |
+//! | `task.rs` | blocking work with a bound of time, stopped when nobody waits for it |
 //! | `egress/` | which hosts and addresses may be contacted, over which scheme |
 //! | `remote/` | a git server over HTTP or the git protocol, behind the gate, metered |
 //! | `wire/` | pkt-lines, ref advertisement, upload-pack request and response, pack scanner |

@@ -41,7 +41,7 @@ impl<'a> Walk<'a> {
         self.foresee(store, tree, prefix, depth)?;
         let mut pending = vec![(prefix.to_owned(), tree)];
         while let Some((directory, id)) = pending.pop() {
-            self.task.check("the repository")?;
+            self.task.check("reading the repository")?;
             let raw = store.tree(id)?;
             let mut names = HashSet::new();
             let mut previous: Option<RawEntry<'_>> = None;
@@ -158,7 +158,7 @@ impl Extent {
         if let Some(known) = measured.get(&tree) {
             return if known.height > levels { Err(too_deep()) } else { Ok(*known) };
         }
-        task.check("the repository")?;
+        task.check("reading the repository")?;
         let raw = store.tree(tree)?;
         let mut extent = Self::default();
         let mut rest = raw.as_slice();

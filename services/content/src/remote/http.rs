@@ -167,8 +167,7 @@ fn check_status(status: StatusCode, url: &Url) -> Result<(), Error> {
         200 => Ok(()),
         // Hosts ask for a password where there is no repository, so as not to tell which private ones exist.
         401 | 403 | 404 | 410 => Err(Error::RepositoryNotFound(host)),
-        429 => Err(Error::HostBusy(host)),
-        500..=599 => Err(Error::HostFailed { host, status: status.as_u16() }),
+        429 | 500..=599 => Err(Error::HostFailed { host, status: status.as_u16() }),
         other => Err(Error::NotGit { host, reason: format!("it answered with status {other}") }),
     }
 }
