@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bindery_core::ImageRef;
-use bindery_core::seams::{SessionBackend as _, SessionStore as _};
+use bindery_core::seams::{Observed, SessionBackend as _, SessionStore as _};
 use tokio::time::Instant;
 
 use super::house::{House, Running, queued, visit};
@@ -28,7 +28,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 async fn compare(house: &House, name: &str, image: &ImageRef, rounds: usize) {
     let backend = house.backend();
     let running = Running::start(house).await;
-    let (mut bare, mut whole) = (Vec::new(), Vec::new());
+    let (mut bare, mut whole, mut after) = (Vec::new(), Vec::new(), Vec::new());
     // In turns, so that whatever else the machine does burdens both alike. The first round warms caches.
     for round in 0..=rounds {
         let spec = spec(image);
@@ -44,19 +44,32 @@ async fn compare(house: &House, name: &str, image: &ImageRef, rounds: usize) {
         let session = queued(image);
         let began = Instant::now();
         running.store.put(&session).await.unwrap();
-        running.store.ended(session.request.id).await;
-        let ours = began.elapsed();
+        let (_, answered) = tokio::join!(running.store.ended(session.request.id), async {
+            let upstream = loop {
+                if let Ok(Some(Observed { upstream: Some(upstream), .. })) = backend.inspect(session.id).await {
+                    break upstream;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            };
+            let address = format!("http://{upstream}{}api", session.base_path());
+            while running.client.get(&address).send().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Instant::now()
+        });
+        let ready = running.store.when(session.id, "ready").unwrap();
+        let ours = ready.duration_since(began);
         backend.stop(session.id, Duration::ZERO).await.unwrap();
         running.store.until_state(session.id, "stopped").await;
         if round > 0 {
             bare.push(raw);
             whole.push(ours);
+            after.push(ready.saturating_duration_since(answered));
         }
     }
-    let (bare, whole) = (median(bare), median(whole));
+    let (bare, whole, after) = (median(bare), median(whole), median(after));
     println!(
-        "{name}, median of {rounds}: bare {bare:?}, launched {whole:?}, difference {} us",
-        whole.as_micros() as i128 - bare.as_micros() as i128
+        "{name}, median of {rounds}: bare {bare:?}, launched {whole:?}; ready {after:?} after it answered somebody else"
     );
 }
 

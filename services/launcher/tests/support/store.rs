@@ -9,6 +9,7 @@ use bindery_core::{Event, EventBody, EventId, Fence, LaunchId, Session, SessionE
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 #[derive(Default)]
@@ -16,13 +17,13 @@ struct Sessions {
     all: HashMap<SessionId, Session>,
     watchers: Vec<mpsc::UnboundedSender<SessionChange>>,
     /// Every state any session was in, in order.
-    history: Vec<(SessionId, &'static str)>,
+    history: Vec<(SessionId, &'static str, Instant)>,
 }
 
 impl Sessions {
     fn tell(&mut self, change: &SessionChange) {
         if let SessionChange::Put(session) = change {
-            self.history.push((session.id, session.state.name()));
+            self.history.push((session.id, session.state.name(), Instant::now()));
         }
         self.watchers.retain(|watcher| watcher.send(change.clone()).is_ok());
     }
@@ -72,7 +73,13 @@ impl MemoryStore {
 
     /// Every state any session was in, in order.
     pub(crate) fn states(&self) -> Vec<(SessionId, &'static str)> {
-        self.sessions.lock().history.clone()
+        self.sessions.lock().history.iter().map(|(id, state, _)| (*id, *state)).collect()
+    }
+
+    /// When a session came to the state of that name.
+    pub(crate) fn when(&self, id: SessionId, name: &str) -> Option<Instant> {
+        let sessions = self.sessions.lock();
+        sessions.history.iter().find(|(of, state, _)| *of == id && *state == name).map(|(_, _, at)| *at)
     }
 
     /// Forgets a session without a word, as a store that lost its data.
