@@ -51,7 +51,8 @@ pub(super) fn encode<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, Stor
 
 /// Makes the tables, so that readers need not care whether anything was ever written.
 pub(super) fn create(database: &redb::Database) -> Result<(), StoreError> {
-    let txn = database.begin_write().map_err(unavailable)?;
+    let mut txn = database.begin_write().map_err(unavailable)?;
+    txn.set_quick_repair(true);
     for table in [BUILDS, KEYS, OPEN, LOGS, SESSIONS] {
         txn.open_table(table).map_err(unavailable)?;
     }

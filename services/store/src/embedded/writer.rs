@@ -235,7 +235,9 @@ impl Thread {
     }
 
     fn commit(&self, database: &Database, jobs: Vec<Job>) -> Result<(), StoreError> {
-        let txn = database.begin_write().map_err(unavailable)?;
+        let mut txn = database.begin_write().map_err(unavailable)?;
+        // A second disk flush per commit, so that after a crash the next process need not read the whole file first.
+        txn.set_quick_repair(true);
         let mut tx = Tx { txn: &txn, dirty: false, effects: Vec::new(), undos: Vec::new() };
         let mut replies = Vec::with_capacity(jobs.len());
         let mut outcome = Hot::flush(&self.hot, &mut tx);

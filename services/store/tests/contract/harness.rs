@@ -64,6 +64,11 @@ impl Place {
 
     /// A socket in the test's own directory, so no port can be taken.
     pub(crate) async fn start_server(&mut self) {
+        self.start_server_that_keeps("yes").await;
+    }
+
+    /// `appendonly` as given.
+    pub(crate) async fn start_server_that_keeps(&mut self, appendonly: &str) {
         let child = Command::new("redis-server")
             .current_dir(self.dir.path())
             .args([

@@ -1,11 +1,13 @@
 //! What only a server can do: go away and come back, and be shared by processes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bindery_core::seams::{SessionChange, StoreError};
 use bindery_core::{BuildState, EventId, Phase, Topic};
 use bindery_store::{Config, Error, Stores};
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 
 use crate::harness::{
     BOUND, NOW, Place, built, claim, eventually, failed, launch, line, read_to_end, request, session, short_lease,
@@ -38,6 +40,37 @@ async fn an_address_that_cannot_be_used_is_said_without_repeating_it() {
     let nobody = bindery_core::Secret::new("redis+unix:///nonexistent/redis.sock");
     let error = within(bindery_store::open_redis(&nobody, &config)).await.unwrap_err();
     assert!(matches!(error, Error::Redis(_)), "{error}");
+}
+
+/// Log output, to be read by a test.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_nothing_is_warned_of() {
+    for (appendonly, warned) in [("no", true), ("yes", false)] {
+        let mut place = Place::embedded();
+        place.start_server_that_keeps(appendonly).await;
+        let said = Said::default();
+        let to = said.clone();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish();
+        let guard = tracing::subscriber::set_default(log);
+        place.open().await.close().await;
+        drop(guard);
+        let text = String::from_utf8(said.0.lock().clone()).unwrap();
+        assert_eq!(text.contains("WARN") && text.contains("appendonly"), warned, "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
