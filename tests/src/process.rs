@@ -59,9 +59,13 @@ impl Process {
         if !sent.success() {
             bail!("{} had ended already", self.name);
         }
-        until(wait, || async { self.child.try_wait().ok().flatten() })
-            .await
-            .with_context(|| format!("{} did not end", self.name))?;
+        let deadline = Instant::now() + wait;
+        while self.is_running() {
+            if Instant::now() > deadline {
+                bail!("{} did not end within {wait:?}", self.name);
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
         Ok(())
     }
 }
