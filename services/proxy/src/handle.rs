@@ -51,7 +51,9 @@ async fn answer(shared: &Arc<Shared>, visitor: &Arc<Visitor>, request: Request<I
         Found::Live(route) => match forward(shared, visitor, &route, own_host, request).await {
             Ok(response) => response,
             Err(error) => {
-                shared.counters.upstream_errors.add();
+                if !matches!(error, ForwardError::Request(_)) {
+                    shared.counters.upstream_errors.add();
+                }
                 tracing::debug!(session = %id, %error, "a request was not answered by its session");
                 match error {
                     ForwardError::Connect(_) => pages.not_answering(),

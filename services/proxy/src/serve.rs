@@ -127,10 +127,11 @@ impl Proxy {
             tokio::spawn(report(Arc::clone(&self.store), Arc::clone(routes), waits.activity, helpers.clone()));
         let sweeping = tokio::spawn(sweep(Arc::clone(routes), waits.upstream_idle, helpers.clone()));
 
-        let accepting = accept(&shared, &self.config, &listener, &shutdown);
+        let closing = shutdown.child_token();
+        let accepting = accept(&shared, &self.config, &listener, &closing);
         let result = shutdown.run_until_cancelled(accepting).await.unwrap_or(Ok(()));
         drop(listener);
-        shutdown.cancel();
+        closing.cancel();
 
         shared.tasks.close();
         if tokio::time::timeout(waits.drain, shared.tasks.wait()).await.is_err() {
@@ -181,7 +182,7 @@ async fn accept(
     shared: &Arc<Shared>,
     config: &Config,
     listener: &TcpListener,
-    shutdown: &CancellationToken,
+    closing: &CancellationToken,
 ) -> Result<(), Error> {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(shared.waits.keep_alive);
@@ -194,7 +195,7 @@ async fn accept(
                 failures = 0;
                 match Visitor::admit(shared, config, address.ip().to_canonical()) {
                     Some(visitor) => {
-                        let talking = converse(Arc::clone(&http), stream, visitor, shutdown.clone());
+                        let talking = converse(Arc::clone(&http), stream, visitor, closing.clone());
                         shared.tasks.spawn(talking);
                     }
                     None => shared.counters.refused_connections.add(),
@@ -212,7 +213,7 @@ async fn accept(
 }
 
 /// Speaks HTTP with one visitor until it ends.
-async fn converse(http: Arc<http1::Builder>, stream: TcpStream, visitor: Visitor, shutdown: CancellationToken) {
+async fn converse(http: Arc<http1::Builder>, stream: TcpStream, visitor: Visitor, closing: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a visitor left at once");
     }
@@ -226,7 +227,7 @@ async fn converse(http: Arc<http1::Builder>, stream: TcpStream, visitor: Visitor
     tokio::pin!(talking);
     let ended = tokio::select! {
         ended = &mut talking => ended,
-        () = shutdown.cancelled() => {
+        () = closing.cancelled() => {
             talking.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = &mut talking => ended,

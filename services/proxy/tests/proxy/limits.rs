@@ -109,3 +109,44 @@ async fn one_address_cannot_take_every_connection() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_was_begun_is_finished_when_the_proxy_ends() {
+    let site = Site::with(Config { drain_seconds: 60, ..Config::default() }).await;
+    let (arrived, go) =
+        (std::sync::Arc::new(tokio::sync::Notify::new()), std::sync::Arc::new(tokio::sync::Notify::new()));
+    let gates = (arrived.clone(), go.clone());
+    let upstream = accept(move |mut stream| {
+        let (arrived, go) = gates.clone();
+        async move {
+            read_head(&mut stream).await;
+            arrived.notify_one();
+            go.notified().await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone").await.ok();
+        }
+    })
+    .await;
+    let id = site.session(upstream).await;
+    let request = site.request("GET", &format!("/user/{id}/")).body(empty()).unwrap();
+    let ending = async {
+        arrived.notified().await;
+        site.end.cancel();
+        site.until("no more connections are taken", || async { TcpStream::connect(site.address).await.is_err() }).await;
+        go.notify_one();
+    };
+    let (reply, ()) = tokio::join!(site.send(request), ending);
+    assert_eq!(reply.text(), "done");
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn connections_to_sessions_that_are_gone_leave_nothing_behind() {
+    let site = Site::start().await;
+    let id = site.session(([127, 0, 0, 1], 9).into()).await;
+    for number in 0..300 {
+        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        let upgrade = if number % 2 == 0 { "Upgrade: websocket\r\nConnection: Upgrade\r\n" } else { "" };
+        stream.write_all(format!("GET /user/{id}/ HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n").as_bytes()).await.unwrap();
+    }
+    site.until("every connection is gone", || async { site.stats.snapshot().open_connections == 0 }).await;
+}

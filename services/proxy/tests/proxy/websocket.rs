@@ -250,3 +250,27 @@ async fn other_upgrades_are_not_passed_on() {
     assert_eq!(reply.status, 200);
     assert!(!reply.text().contains("upgrade"), "{}", reply.text());
 }
+
+#[tokio::test]
+async fn nothing_is_put_into_the_middle_of_a_frame() {
+    let site = Site::start().await;
+    let upstream = accept(|mut stream| async move {
+        read_head(&mut stream).await;
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        // The beginning of a text frame of 100 bytes.
+        stream.write_all(format!("{head}\u{1}dhalf").as_bytes()).await.ok();
+        read_head(&mut stream).await;
+    })
+    .await;
+    let id = site.session(upstream).await;
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    let head = format!("GET /user/{id}/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    bounded(read_head(&mut stream)).await;
+    let mut begun = [0; 6];
+    bounded(stream.read_exact(&mut begun)).await.unwrap();
+    site.store.remove(id).await.unwrap();
+    let mut rest = Vec::new();
+    bounded(stream.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!((&begun, rest.as_slice()), (b"\x01dhalf", [].as_slice()));
+}
