@@ -39,7 +39,7 @@ fn picture(tree: &MemoryTree, base: &BaseImage, options: &PlanOptions) -> String
             out.push_str(&format!("build argument {key}={value}\n"));
         }
         out.push_str(&rendered.dockerfile);
-        for file in &rendered.files {
+        for file in rendered.files.iter().filter(|file| file.path != ".bindery/bytecode.py") {
             out.push_str(&format!("---- {}\n{}", file.path, String::from_utf8_lossy(&file.content)));
         }
     };
@@ -201,7 +201,7 @@ fn includes_that_are_missing_or_outside_are_refused_with_their_line() {
 fn an_include_that_climbs_finds_its_file_where_the_repository_has_it() {
     let plan = planned(&[("binder/requirements.txt", "-r ../binder/a.txt\n"), ("binder/a.txt", "numpy\n")]);
     let paths: Vec<_> = render_environment(&plan).files.into_iter().map(|file| file.path).collect();
-    assert_eq!(paths, [".bindery/requirements/binder/a.txt", ".bindery/requirements/binder/requirements.txt"]);
+    assert_eq!(paths[1..], [".bindery/requirements/binder/a.txt", ".bindery/requirements/binder/requirements.txt"]);
 }
 
 #[test]

@@ -7,6 +7,9 @@ use super::context::FILES;
 use super::script;
 use crate::plan::{Action, BuildPlan, Step};
 
+/// The program that compiles what an installation added.
+const BYTECODE: &str = include_str!("bytecode.py");
+
 /// The Dockerfile of the environment image. Without environment steps it is the base under another name.
 #[must_use]
 pub fn render_environment(plan: &BuildPlan) -> Rendered {
@@ -43,6 +46,7 @@ pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFil
                 out.push(file(format!("{FILES}/apt.txt"), &(packages.join("\n") + "\n")));
             }
             Action::InstallPython { files, .. } => {
+                out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
                 out.extend(files.iter().map(|lent| file(format!("{FILES}/requirements/{}", lent.path), &lent.content)));
             }
             _ => {}

@@ -17,7 +17,7 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
             apt(plan),
         ),
         Action::InstallPython { root, prerelease, require_hashes, .. } => (
-            vec![file_mount("requirements"), user_cache(plan, "python")],
+            vec![file_mount("requirements"), file_mount("bytecode.py"), user_cache(plan, "python")],
             python(plan, root, *prerelease, *require_hashes, step.needs_content),
         ),
         Action::CopyContent { make_way } if make_way.is_empty() => return None,
@@ -82,8 +82,7 @@ fn python(plan: &BuildPlan, root: &str, prerelease: bool, require_hashes: bool, 
         // The Python prefix is writable by its group; what is added to it stays so.
         "umask 0002".to_owned(),
         format!("export UV_CACHE_DIR={LENT}/python/uv PIP_CACHE_DIR={LENT}/python/pip UV_LINK_MODE=copy"),
-        // The notebook user cannot write beside the sources of a running session, which would otherwise compile at each start.
-        "export UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never".to_owned(),
+        "export UV_PYTHON_DOWNLOADS=never".to_owned(),
         "uv=$(command -v uv || true)".to_owned(),
         format!(
             "if [ -z \"$uv\" ]; then {python} -m pip --disable-pip-version-check --no-input -q install \
@@ -92,6 +91,11 @@ fn python(plan: &BuildPlan, root: &str, prerelease: bool, require_hashes: bool, 
         format!("cd {directory}"),
         format!("\"$uv\" pip install --python {python} {options} -r {}", word(&format!("{LENT}/requirements/{root}"))),
         "rm -rf /tmp/bindery-uv".to_owned(),
+        // A session that cannot write beside the sources would otherwise compile them at each start. No reason to fail a build.
+        format!(
+            "{python} -I -W ignore {LENT}/bytecode.py {LENT}/python/bytecode \\\n        \
+             || echo 'The bytecode is not complete; the first start will be slower.'"
+        ),
     ]
 }
 
