@@ -77,7 +77,7 @@ impl Place {
                 "--unixsocket",
                 "redis.sock",
                 "--appendonly",
-                "yes",
+                appendonly,
                 "--save",
                 "",
                 "--daemonize",

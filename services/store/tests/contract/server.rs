@@ -64,7 +64,11 @@ async fn a_server_that_keeps_nothing_is_warned_of() {
         place.start_server_that_keeps(appendonly).await;
         let said = Said::default();
         let to = said.clone();
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish();
+        let log = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || to.clone())
+            .finish();
         let guard = tracing::subscriber::set_default(log);
         place.open().await.close().await;
         drop(guard);
