@@ -31,9 +31,10 @@ fn instruction(vertex_name: &str) -> Option<(&str, &str)> {
 /// may name a platform before it.
 fn of_dockerfile<'a>(plan: &'a BuildPlan, vertex_name: &str) -> Option<&'a Step> {
     let (place, text) = instruction(vertex_name)?;
-    let (position, number) = place.rsplit_once(' ').unwrap_or(("", place));
-    let index: u32 = number.split_once('/')?.0.parse().ok()?;
-    let stage = position.rsplit(' ').next().unwrap_or_default();
+    // Numbers are padded: `[build  2/11]`.
+    let mut words = place.split_whitespace().rev();
+    let index: u32 = words.next()?.split_once('/')?.0.parse().ok()?;
+    let stage = words.next().unwrap_or_default();
     plan.steps.iter().find(|step| match &step.action {
         Action::Dockerfile(known) => {
             let same_stage = known.stage == stage || (known.stages == 1 && (stage.is_empty() || stage.contains('/')));
@@ -85,12 +86,13 @@ mod tests {
         let line = |name: &str| step_of_vertex(&plan, name).and_then(|step| step.line);
         assert_eq!(line("[build 1/3] FROM docker.io/library/a"), Some(1));
         assert_eq!(line("[build 2/3] RUN one"), Some(2));
-        assert_eq!(line("[build 3/3] WORKDIR /w"), Some(4));
+        assert_eq!(line("[build  3/11] WORKDIR /w"), Some(4));
         assert_eq!(line("[stage-1 1/1] RUN two"), Some(6));
         assert_eq!(line("[linux/amd64 stage-2 2/2] COPY repository/. /"), Some(8));
         assert_eq!(line("[stage-2 3/2] COPY repository/. /"), None);
         let single = planned(&[("Dockerfile", "FROM a\nRUN one\n")]);
         assert_eq!(step_of_vertex(&single, "[2/2] RUN one").and_then(|step| step.line), Some(2));
+        assert_eq!(step_of_vertex(&single, "[ 2/11] RUN one").and_then(|step| step.line), Some(2));
         assert_eq!(step_of_vertex(&single, "[stage-0 2/2] RUN one").and_then(|step| step.line), Some(2));
     }
 }
