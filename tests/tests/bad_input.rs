@@ -1,6 +1,7 @@
 //! Bad input, one case each: one clear `failed` event that says whose fault, where and what to do, and nothing left behind.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use bindery_tests::engine::Engine;
 use bindery_tests::events::{self, Told};
@@ -34,6 +35,15 @@ impl Site {
         listed.lines().map(str::to_owned).collect()
     }
 
+    /// Repositories on the service's disk: the directories in those of its running processes.
+    fn fetched(&self) -> Vec<PathBuf> {
+        let directories = |path: PathBuf| {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+        };
+        directories(self.service.data_dir().join("content")).into_iter().flat_map(directories).collect()
+    }
+
     async fn fail(&self, name: &str, files: &[RepoFile]) -> Told {
         Repo::with_files(self.root.path(), name, files).unwrap();
         self.fail_at(&self.service.build_url(&format!("{}/{name}", self.git.url()), "main")).await
@@ -48,10 +58,7 @@ impl Site {
         assert!(failed.message().len() > 10 && failed.message().ends_with('\n'), "{failed:#?}");
         assert!(["user", "upstream", "us"].contains(&failed.data["fault"]["by"].as_str().unwrap()), "{failed:#?}");
         assert_eq!(self.service.engine().containers(self.service.instance()).unwrap(), Vec::<String>::new());
-        let scratch = self.service.data_dir().join("content");
-        let left = std::fs::read_dir(scratch)
-            .map_or(0, |entries| entries.flatten().filter(|entry| entry.path().is_dir()).count());
-        assert_eq!(left, 0, "a fetched repository was left on disk");
+        assert_eq!(self.fetched(), Vec::<PathBuf>::new(), "a fetched repository was left on disk");
         failed
     }
 }

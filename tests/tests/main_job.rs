@@ -80,12 +80,18 @@ async fn a_repository_with_every_kind_of_file_becomes_a_notebook_with_all_of_it(
     let run = |command: &str| site.service.engine().docker(&["exec", &container, "bash", "-c", command]).unwrap();
     assert_eq!(run("python -c 'import six; print(six.__version__)'").trim(), "1.16.0");
     assert!(run("tree --version").contains("tree"));
-    assert!(run("tr '\\0' '\\n' < /proc/$(pgrep -f ServerApp.base_url | head -1)/environ").contains("STARTED=yes"));
     assert_eq!(run("id -u").trim(), "1000");
-    let environ = run("tr '\\0' '\\n' < /proc/$(pgrep -f ServerApp.base_url | head -1)/environ");
-    for name in
-        ["BINDER_REPO_URL", "BINDER_REF_URL", "BINDER_LAUNCH_HOST", "BINDER_REQUEST", "BINDER_PERSISTENT_REQUEST"]
-    {
+    let environ = run(
+        r"for p in /proc/[0-9]*; do grep -qa ServerApp.base_url $p/cmdline && cat $p/environ; done 2>/dev/null | tr '\0' '\n'",
+    );
+    for name in [
+        "STARTED=yes",
+        "BINDER_REPO_URL",
+        "BINDER_REF_URL",
+        "BINDER_LAUNCH_HOST",
+        "BINDER_REQUEST",
+        "BINDER_PERSISTENT_REQUEST",
+    ] {
         assert!(environ.contains(name), "{name} is not in {environ}");
     }
     let token = ready.data["token"].as_str().unwrap();

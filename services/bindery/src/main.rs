@@ -9,12 +9,13 @@
 //! | `roles.rs` | adapters become roles; read this to know what runs |
 //! | `checks.rs` | what `/health` asks |
 //! | `commands/` | plan, dockerfile, build, check-config, healthcheck |
-//! | `telemetry.rs`, `shutdown.rs` | logs; signals |
+//! | `telemetry.rs`, `shutdown.rs`, `limits.rs` | logs; signals; open files |
 
 mod checks;
 mod cli;
 mod commands;
 mod config;
+mod limits;
 mod roles;
 mod shutdown;
 mod telemetry;
@@ -49,6 +50,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     telemetry::start(&loaded.config.log, cli.command.is_role())?;
+    limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(dispatch(cli, loaded.config))
 }

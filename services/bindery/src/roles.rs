@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use bindery_builder::Builder;
 use bindery_core::WorkerId;
-use bindery_core::seams::SessionBackend;
+use bindery_core::seams::{ContentProvider, SessionBackend};
 use bindery_launcher::{DockerBackend, Launcher, ProxyAddresses};
 use bindery_proxy::{Proxy, ProxyStats};
 use bindery_store::Stores;
@@ -53,6 +53,8 @@ pub(crate) async fn run(config: Config, roles: Roles) -> anyhow::Result<ExitCode
     let shutdown = CancellationToken::new();
     shutdown::listen(shutdown.clone())?;
     let stores = Arc::new(wire::stores(&config).await?);
+    // One for all roles of the process: what one has resolved, the other need not ask.
+    let content = if roles.web || roles.builder { Some(wire::content(&config)?) } else { None };
     // Listen before anything starts, so that a taken port is an error and not a surprise.
     let web_listener = if roles.web { Some(listen(config.web.listen, "web.listen")?) } else { None };
     let proxy_listener = if roles.proxy { Some(listen(config.proxy.listen, "proxy.listen")?) } else { None };
@@ -75,16 +77,16 @@ pub(crate) async fn run(config: Config, roles: Roles) -> anyhow::Result<ExitCode
             Ok(())
         });
     }
-    if roles.builder {
-        let builder = builder(&config, &stores)?;
+    if let (true, Some(content)) = (roles.builder, &content) {
+        let builder = builder(&config, &stores, Arc::clone(content))?;
         let shutdown = shutdown.clone();
         running.spawn(async move {
             builder.run(shutdown).await;
             Ok(())
         });
     }
-    if let Some(listener) = web_listener {
-        let web = web(&config, &stores, proxy_stats)?;
+    if let (Some(listener), Some(content)) = (web_listener, content) {
+        let web = web(&config, &stores, content, proxy_stats)?;
         tracing::info!("open {}", config.web.public_url());
         let shutdown = shutdown.clone();
         running.spawn(serve_web(web, listener, shutdown));
@@ -126,11 +128,11 @@ fn loopback(listen: SocketAddr) -> anyhow::Result<url::Url> {
     Ok(format!("http://{address}/").parse()?)
 }
 
-fn builder(config: &Config, stores: &Stores) -> anyhow::Result<Builder> {
+fn builder(config: &Config, stores: &Stores, content: Arc<dyn ContentProvider>) -> anyhow::Result<Builder> {
     let name = config.builder.name.clone();
     let worker = WorkerId(name.unwrap_or_else(|| format!("builder-{}", Uuid::new_v4().simple())));
     let seams = bindery_builder::Seams {
-        content: wire::content(config)?,
+        content,
         queue: Arc::clone(&stores.queue),
         events: Arc::clone(&stores.events),
         leases: Arc::clone(&stores.leases),
@@ -138,7 +140,12 @@ fn builder(config: &Config, stores: &Stores) -> anyhow::Result<Builder> {
     Ok(Builder::new(config.builder.clone(), worker, seams, wire::pipeline(config)?))
 }
 
-fn web(config: &Config, stores: &Arc<Stores>, proxy: Option<ProxyStats>) -> anyhow::Result<Web> {
+fn web(
+    config: &Config,
+    stores: &Arc<Stores>,
+    content: Arc<dyn ContentProvider>,
+    proxy: Option<ProxyStats>,
+) -> anyhow::Result<Web> {
     let mut checks: Vec<Arc<dyn Check>> = Vec::new();
     if let Some(registry) = wire::registry(config) {
         let image = format!("{}/no-such-image:health", config.registry.name_prefix()).parse()?;
@@ -157,7 +164,7 @@ fn web(config: &Config, stores: &Arc<Stores>, proxy: Option<ProxyStats>) -> anyh
         proxy_metrics(&metrics, &stats);
     }
     let seams = bindery_web::Seams {
-        content: wire::content(config)?,
+        content,
         queue: Arc::clone(&stores.queue),
         events: Arc::clone(&stores.events),
         sessions: Arc::clone(&stores.sessions),

@@ -60,9 +60,14 @@ impl StepReporter {
     }
 
     fn named(&self, mark: &StepMark) -> StepMark {
-        let name = self.step_of(&mark.name).map_or_else(|| mark.name.clone(), |step| step.name);
+        let name = self.step_of(&mark.name).map_or_else(|| without_place(&mark.name).to_owned(), |step| step.name);
         StepMark { id: format!("{}-{}", self.image, mark.id), name, ..mark.clone() }
     }
+}
+
+/// A vertex name without its place in the Dockerfile, `[stage-0 1/2] `, which counts the engine's instructions and not steps.
+fn without_place(vertex: &str) -> &str {
+    vertex.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(vertex, |(_, command)| command)
 }
 
 impl Progress for StepReporter {
@@ -98,5 +103,17 @@ impl Progress for StepReporter {
                 self.report.event(EventBody::output(self.phase, mark, stream, text));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_place;
+
+    #[test]
+    fn steps_that_are_not_the_plan_s_are_told_without_their_place() {
+        assert_eq!(without_place("[stage-0 1/2] FROM base"), "FROM base");
+        assert_eq!(without_place("save image"), "save image");
+        assert_eq!(without_place("RUN [a] b"), "RUN [a] b");
     }
 }

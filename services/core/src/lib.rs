@@ -14,7 +14,7 @@
 //! | `session.rs` | a session: request, record; `session_state.rs` its state machine |
 //! | `event.rs` | what a visitor sees, step by step |
 //! | `fault.rs` | what went wrong, whose fault it is, what to do |
-//! | `id.rs`, `time.rs`, `secret.rs` | small vocabulary |
+//! | `id.rs`, `time.rs`, `secret.rs`, `network.rs` | small vocabulary |
 //! | `seams/` | one trait per outside world, its contract written on each method |
 
 mod build;
@@ -23,6 +23,7 @@ mod fault;
 mod git_ref;
 mod id;
 mod image;
+mod network;
 mod repo_url;
 mod resolved;
 pub mod seams;
@@ -39,6 +40,7 @@ pub use fault::{Fault, FaultBy};
 pub use git_ref::{GitRef, GitRefError};
 pub use id::{BuildId, IdError, LaunchId, SessionId};
 pub use image::{BaseImage, BuiltImage, EnvironmentKey, ImageKey, ImageName, ImageNameError, ImageRef};
+pub use network::{Network, NetworkError};
 pub use repo_url::{RepoUrl, RepoUrlError};
 pub use resolved::{CommitId, CommitIdError, ResolvedRef};
 pub use secret::Secret;

@@ -7,7 +7,6 @@
 //!
 //! | file | its concern |
 //! |---|---|
-//! | `config.rs`, `network.rs` | what an operator can set |
 //! | `serve.rs` | the listener, caps, graceful end |
 //! | `client_io.rs`, `strict.rs` | a visitor's socket: bounds on reading and writing; ambiguous requests refused before parsing |
 //! | `locate.rs` | which session a request is for |
@@ -30,7 +29,6 @@ mod forward;
 mod handle;
 mod headers;
 mod locate;
-mod network;
 mod opcodes;
 mod pages;
 mod routes;
@@ -42,6 +40,5 @@ mod upgrade;
 mod upstream;
 
 pub use config::Config;
-pub use network::{Network, NetworkError};
 pub use serve::{Error, Proxy};
 pub use stats::{ProxyStats, Snapshot};

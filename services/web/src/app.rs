@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use actix_web::dev::{Service as _, ServiceRequest};
 use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, guard, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::headers::{add_cors, preflight};
@@ -36,19 +36,20 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             // For people.
             .service(
                 web::scope("")
+                    .guard(guard::Any(guard::Get()).or(guard::Head()))
                     .wrap(Compress::default())
-                    .route("/", web::get().to(pages::home))
-                    .route("/about", web::get().to(pages::about))
-                    .route("/launch", web::get().to(pages::launch_form))
-                    .route("/v2/{provider}/{spec:.*}", web::get().to(pages::loading))
-                    .route("/repo/{tail:.*}", web::get().to(pages::legacy_repo))
+                    .route("/", web::to(pages::home))
+                    .route("/about", web::to(pages::about))
+                    .route("/launch", web::to(pages::launch_form))
+                    .route("/v2/{provider}/{spec:.*}", web::to(pages::loading))
+                    .route("/repo/{tail:.*}", web::to(pages::legacy_repo))
                     // For READMEs and browsers.
-                    .route("/static/{name}", web::get().to(assets::file))
-                    .route("/badge_logo.svg", web::get().to(assets::badge_logo))
-                    .route("/badge.svg", web::get().to(assets::badge))
-                    .route("/assets/images/badge.svg", web::get().to(assets::badge))
-                    .route("/logo_social.png", web::get().to(assets::logo_social))
-                    .route("/favicon.ico", web::get().to(assets::favicon))
+                    .route("/static/{name}", web::to(assets::file))
+                    .route("/badge_logo.svg", web::to(assets::badge_logo))
+                    .route("/badge.svg", web::to(assets::badge))
+                    .route("/assets/images/badge.svg", web::to(assets::badge))
+                    .route("/logo_social.png", web::to(assets::logo_social))
+                    .route("/favicon.ico", web::to(assets::favicon))
                     .default_service(web::to(pages::fallback)),
             ),
     );

@@ -34,15 +34,14 @@ pub(crate) async fn favicon(request: HttpRequest, web: web::Data<Web>) -> HttpRe
 fn respond(request: &HttpRequest, web: &Web, name: &str) -> HttpResponse {
     let Some(asset) = bindery_frontend::asset(name) else { return pages::not_found(web) };
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == asset.etag)) {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
+    let is_known = known.is_some_and(|known| known.split(',').any(|tag| tag.trim() == asset.etag));
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, asset.etag))
-        .insert_header((CONTENT_TYPE, asset.content_type))
         // Names are stable, so a browser asks each time whether it changed; the answer is usually a bare 304.
-        .insert_header((CACHE_CONTROL, "public, max-age=0, must-revalidate"))
-        .body(asset.bytes.into_owned())
+        .insert_header((CACHE_CONTROL, "public, max-age=0, must-revalidate"));
+    if is_known {
+        return response.finish();
+    }
+    response.insert_header((CONTENT_TYPE, asset.content_type)).body(asset.bytes.into_owned())
 }

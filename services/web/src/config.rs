@@ -1,8 +1,8 @@
 //! Settings of the web role.
 
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
+use std::net::SocketAddr;
 
+use bindery_core::Network;
 use serde::{Deserialize, Serialize};
 
 /// `[web]`.
@@ -64,70 +64,9 @@ impl Config {
     }
 }
 
-/// A network in CIDR notation, or a single address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether `address` is in this network. IPv4 addresses written as IPv6 are IPv4.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let bits = |ip: IpAddr| match ip {
-            IpAddr::V4(v4) => (u128::from(u32::from(v4)) << 96, 32),
-            IpAddr::V6(v6) => (u128::from(v6), 128),
-        };
-        let (own, width) = bits(self.address.to_canonical());
-        let (other, other_width) = bits(address.to_canonical());
-        let mask = if self.prefix == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix)) };
-        width == other_width && own & mask == other & mask
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("{text:?} is not a network such as 10.0.0.0/8");
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| refused())?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(width), str::parse).map_err(|_| refused())?;
-        if prefix > width { Err(refused()) } else { Ok(Self { address, prefix }) }
-    }
-}
-
-impl TryFrom<String> for Network {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Network> for String {
-    fn from(network: Network) -> Self {
-        format!("{}/{}", network.address, network.prefix)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Config, Network};
-
-    #[test]
-    fn networks_contain_their_own_addresses_only() {
-        let network: Network = "10.1.0.0/16".parse().unwrap();
-        assert!(network.contains("10.1.200.3".parse().unwrap()));
-        assert!(network.contains("::ffff:10.1.200.3".parse().unwrap()));
-        assert!(!network.contains("10.2.0.1".parse().unwrap()));
-        assert!(!network.contains("a01::1".parse().unwrap()));
-        assert!("10.0.0.0/33".parse::<Network>().is_err());
-        assert!("example.org".parse::<Network>().is_err());
-    }
+    use super::Config;
 
     #[test]
     fn public_url_ends_in_a_slash_and_gives_the_base_path() {

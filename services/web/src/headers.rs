@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
+use bindery_core::Network;
 use uuid::Uuid;
-
-use crate::config::Network;
 
 /// Request headers a cross-origin page may send: what BinderHub's clients and native event streams use.
 const ALLOWED_HEADERS: &str = "authorization, x-xsrftoken, cache-control, last-event-id, content-type, accept";

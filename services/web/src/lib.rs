@@ -37,7 +37,7 @@ use bindery_core::seams::{ContentProvider, EventLog, Queue, SessionStore};
 use bindery_frontend::Pages;
 
 pub use app::{configure, serve};
-pub use config::{Config, Network};
+pub use config::Config;
 pub use error::Error;
 pub use metrics::{Metrics, Reading};
 pub use status::{Check, Probe};

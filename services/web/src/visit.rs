@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::time::Duration;
+
 use bindery_core::seams::StoreError;
 use bindery_core::{
     BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey, LaunchId,
@@ -16,6 +18,8 @@ use crate::metrics::LaunchPath;
 use crate::wire::{Message, StreamId};
 
 const WAITING: &str = "Waiting for build to start...";
+/// How long a log may be silent before its build's record is looked for.
+const SILENCE: Duration = Duration::from_secs(30);
 const FOUND: &str = "Found built image, launching...\n";
 
 /// What a visitor asks for, and where they left off.
@@ -186,8 +190,16 @@ impl Web {
     async fn tell(&self, topic: Topic, after: EventId, out: &mpsc::Sender<Message>) -> Result<End, Stop> {
         let mut events = self.events.follow(topic, after).await?;
         let mut last = None;
-        while let Some(event) = events.next().await {
-            let event = event?;
+        loop {
+            let event = match tokio::time::timeout(SILENCE, events.next()).await {
+                Ok(Some(event)) => event?,
+                Ok(None) => break,
+                // A long step is silent too; only a build that nobody remembers will never speak again.
+                Err(_) => {
+                    self.still_known(topic).await?;
+                    continue;
+                }
+            };
             send(out, Message::of_event(topic, &event, self.log_url(topic))).await?;
             last = end_of(&event);
         }
@@ -200,6 +212,17 @@ impl Web {
             .first()
             .and_then(|event| end_of(event))
             .ok_or_else(|| Fault::us("log-interrupted", "the log ended early.").into())
+    }
+
+    /// Whether a build's record is still there; a store that lost its data has nobody to end its log.
+    async fn still_known(&self, topic: Topic) -> Result<(), Stop> {
+        let Topic::Build(id) = topic else { return Ok(()) };
+        match self.queue.get(id).await? {
+            Some(_) => Ok(()),
+            None => {
+                Err(Fault::us("build-lost", "the build's record is gone.").hint("Reload to start it again.").into())
+            }
+        }
     }
 
     async fn exists(&self, topic: Topic) -> Result<bool, StoreError> {

@@ -1,0 +1,31 @@
+//! The web role as its clients meet it: a real server on a free loopback port over the real embedded store. What it talks to is
+//! scripted: a content provider that knows a few refs, a builder and a launcher that do what each test says.
+//!
+//! | file | what it shows |
+//! |---|---|
+//! | `stream.rs` | the shapes and order of events, and their ends |
+//! | `failures.rs` | each way to fail is one `failed` event |
+//! | `resume.rs` | a dropped stream goes on where it was |
+//! | `crowd.rs` | many watchers, slow ones, too many |
+//! | `pages.rs` | pages, links, badges and their headers |
+//! | `programs.rs` | what other programs read: health, versions, metrics, providers, CORS |
+//! | `site.rs`, `crew.rs`, `client.rs` | the site, its scripted builder and launcher, and a plain HTTP client |
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod crew;
+#[cfg(test)]
+mod crowd;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod programs;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod stream;
