@@ -10,11 +10,14 @@
 //! | `redis.rs`, `registry.rs` | a private Redis, a private registry |
 //! | `git_server.rs`, `repos.rs` | git over HTTP, and repositories to serve |
 //! | `events.rs` | a client of the event stream |
+//! | `measure.rs`, `bare.rs` | nothing: what benches share |
 //! | `process.rs` | what they have in common: a child that ends with its owner, a free port, waiting with a bound |
 
+pub mod bare;
 pub mod engine;
 pub mod events;
 pub mod git_server;
+pub mod measure;
 pub mod process;
 pub mod redis;
 pub mod registry;
