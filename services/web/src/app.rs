@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use actix_web::dev::{Service as _, ServiceRequest};
+use actix_web::dev::{HttpServiceFactory, Service as _, ServiceRequest};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, guard, web};
@@ -16,27 +17,17 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
     routes.service(
         web::scope(base_path.trim_end_matches('/'))
             // For programs, BinderHub's clients among them: readable across origins.
-            .service(
-                web::resource("/build/{provider}/{spec:.*}")
-                    .route(web::get().to(stream::build))
-                    .route(web::method(actix_web::http::Method::OPTIONS).to(|| async { preflight() }))
-                    .wrap(from_fn(cors)),
-            )
-            .service(web::resource("/versions").route(web::get().to(status::versions)).wrap(from_fn(cors)))
-            .service(
-                web::resource("/health")
-                    .route(web::get().to(status::health))
-                    .route(web::head().to(status::health))
-                    .wrap(from_fn(cors)),
-            )
-            .service(web::resource("/api/repoproviders").route(web::get().to(providers::list)).wrap(from_fn(cors)))
-            .service(web::resource("/builds/{id}").route(web::get().to(builds::record)).wrap(from_fn(cors)))
-            .service(web::resource("/builds/{id}/log").route(web::get().to(builds::log)).wrap(from_fn(cors)))
+            .service(program("/build/{provider}/{spec:.*}", web::get().to(stream::build)))
+            .service(program("/versions", web::get().to(status::versions)))
+            .service(program("/health", web::route().guard(guard_read()).to(status::health)))
+            .service(program("/api/repoproviders", web::get().to(providers::list)))
+            .service(program("/builds/{id}", web::get().to(builds::record)))
+            .service(program("/builds/{id}/log", web::get().to(builds::log)))
             .route("/metrics", web::get().to(status::metrics))
             // For people.
             .service(
                 web::scope("")
-                    .guard(guard::Any(guard::Get()).or(guard::Head()))
+                    .guard(guard_read())
                     .wrap(Compress::default())
                     .route("/", web::to(pages::home))
                     .route("/about", web::to(pages::about))
@@ -53,6 +44,16 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
                     .default_service(web::to(pages::fallback)),
             ),
     );
+}
+
+fn guard_read() -> impl guard::Guard {
+    guard::Any(guard::Get()).or(guard::Head())
+}
+
+/// A resource that pages of other origins may read, and ask whether they may.
+fn program(path: &str, route: actix_web::Route) -> impl HttpServiceFactory + 'static {
+    let preflights = web::method(Method::OPTIONS).to(|| async { preflight() });
+    web::resource(path).route(route).route(preflights).wrap(from_fn(cors))
 }
 
 /// Lets pages of the origins the site allows read the answer.
@@ -92,6 +93,9 @@ pub async fn serve(web: Web, listener: TcpListener, shutdown: CancellationToken)
             .configure(move |routes| configure(routes, &base_path))
     })
     .workers(std::thread::available_parallelism().map_or(2, usize::from))
+    // A visitor who hangs up has left, at once and not only when something is next written to them: otherwise each reload
+    // during a build would leave a visit behind that starts a session for nobody.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(1)
     .disable_signals()
     .listen(listener)

@@ -33,10 +33,11 @@ fn allowed_origin(origin: Option<&str>, allowed: &[String]) -> Option<String> {
 
 /// Adds what lets pages of other origins read this answer.
 pub(crate) fn add_cors(headers: &mut HeaderMap, origin: Option<&str>, allowed: &[String]) {
+    // Also of an answer that the asking origin may not read: a cache must not give it to one that may.
+    if !allowed.iter().any(|entry| entry == "*") {
+        headers.append(HeaderName::from_static("vary"), HeaderValue::from_static("Origin"));
+    }
     if let Some(value) = allowed_origin(origin, allowed).and_then(|origin| HeaderValue::from_str(&origin).ok()) {
-        if value != "*" {
-            headers.insert(HeaderName::from_static("vary"), HeaderValue::from_static("Origin"));
-        }
         headers.insert(HeaderName::from_static("access-control-allow-origin"), value);
         headers
             .insert(HeaderName::from_static("access-control-allow-headers"), HeaderValue::from_static(ALLOWED_HEADERS));

@@ -41,7 +41,16 @@ struct Gone;
 enum End {
     Built,
     Ready,
-    Failed(Fault),
+    Failed,
+    /// The launch failed because the engine no longer has the image. Not told: it can be mended.
+    ImageMissing,
+}
+
+/// What to do with a launch that failed because the engine no longer has the image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MissingImage {
+    Hold,
+    Tell,
 }
 
 /// Why a visit stopped early.
@@ -93,9 +102,10 @@ impl Web {
         if let Some(StreamId { topic: Topic::Launch(launch), event }) = visit.resume
             && self.exists(Topic::Launch(launch)).await?
         {
-            return match self.tell(Topic::Launch(launch), event, out).await? {
-                End::Failed(_) | End::Built | End::Ready => Ok(LaunchPath::Resumed),
-            };
+            match self.tell(Topic::Launch(launch), event, out, MissingImage::Hold).await? {
+                End::ImageMissing => self.forget_image(&self.resolve(visit).await?, out).await?,
+                End::Failed | End::Built | End::Ready => return Ok(LaunchPath::Resumed),
+            }
         }
         let mut resumed = self.resumed_build(visit.resume).await?;
         let request = match &resumed {
@@ -113,13 +123,11 @@ impl Web {
                 let found = EventBody { message: FOUND.to_owned(), ..EventBody::built(image.name.clone()) };
                 send(out, Message::of_body(&found, None)).await?;
                 launch_path = LaunchPath::Cached;
-            } else if let End::Failed(_) =
-                self.tell(Topic::Build(record.id), after.unwrap_or(EventId::START), out).await?
-            {
-                return Ok(LaunchPath::BuildFailed);
-            }
-            if visit.build_only {
-                return Ok(launch_path);
+            } else {
+                let after = after.unwrap_or(EventId::START);
+                if let End::Failed = self.tell(Topic::Build(record.id), after, out, MissingImage::Tell).await? {
+                    return Ok(LaunchPath::BuildFailed);
+                }
             }
             let built = self
                 .queue
@@ -129,13 +137,17 @@ impl Web {
             let BuildState::Built { image, .. } = built.state else {
                 return Err(Fault::us("build-lost", "the build ended without an image.").into());
             };
+            if visit.build_only {
+                let found = matches!(launch_path, LaunchPath::Cached);
+                let message = if found { "Done! Found built image" } else { "Done! Image built" };
+                let done = EventBody { image: Some(image.name), ..EventBody::message(Phase::Ready, message) };
+                send(out, Message::of_body(&done, None)).await?;
+                return Ok(launch_path);
+            }
             let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request.resolved) };
-            match self.launch(launch, out, !last_try).await? {
-                End::Failed(fault) if fault.code == "image-missing" && !last_try => {
-                    tracing::warn!(build = %record.id, "the image of a finished build is gone from the engine; building it again");
-                    self.queue.forget(&request.key).await?;
-                }
-                End::Failed(_) => return Ok(LaunchPath::LaunchFailed),
+            match self.launch(launch, out, if last_try { MissingImage::Tell } else { MissingImage::Hold }).await? {
+                End::ImageMissing => self.forget_image(&request, out).await?,
+                End::Failed => return Ok(LaunchPath::LaunchFailed),
                 End::Built | End::Ready => return Ok(launch_path),
             }
         }
@@ -156,38 +168,39 @@ impl Web {
         Ok(BuildRequest { key: ImageKey::new(&resolved, &self.recipe), resolved })
     }
 
-    /// Asks for a session and tells how it comes up. With `hold_missing_image`, that one failure is not told, because the caller
-    /// mends it.
+    /// Makes the next request for this image build it again.
+    async fn forget_image(&self, request: &BuildRequest, out: &mpsc::Sender<Message>) -> Result<(), Stop> {
+        // Whoever left leaves it to those who are still there, so that it is not forgotten again once it is back.
+        if out.is_closed() {
+            return Err(Stop::Gone);
+        }
+        tracing::warn!(repository = %request.resolved.repo_url, "an image is gone from the engine; building it again");
+        Ok(self.queue.forget(&request.key).await?)
+    }
+
+    /// Asks for a session and tells how it comes up.
     async fn launch(
         &self,
         request: LaunchRequest,
         out: &mpsc::Sender<Message>,
-        hold_missing_image: bool,
+        missing_image: MissingImage,
     ) -> Result<End, Stop> {
         let topic = Topic::Launch(request.id);
         self.events.append(topic, vec![EventBody::message(Phase::Launching, "Launching server...")], None).await?;
         let token = Secret::new(URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()));
         let session = Session::queued(SessionId::new(), request, token, Timestamp::now());
         self.sessions.put(&session).await?;
-        let mut events = self.events.follow(topic, EventId::START).await?;
-        while let Some(event) = events.next().await {
-            let event = event?;
-            if let Some(fault) = &event.body.fault
-                && hold_missing_image
-                && fault.code == "image-missing"
-            {
-                return Ok(End::Failed(fault.clone()));
-            }
-            send(out, Message::of_event(topic, &event, None)).await?;
-            if let Some(end) = end_of(&event) {
-                return Ok(end);
-            }
-        }
-        Err(Fault::us("launch-interrupted", "the launch's events ended early.").into())
+        self.tell(topic, EventId::START, out, missing_image).await
     }
 
     /// Sends every event of a topic after `after`, until its terminal one.
-    async fn tell(&self, topic: Topic, after: EventId, out: &mpsc::Sender<Message>) -> Result<End, Stop> {
+    async fn tell(
+        &self,
+        topic: Topic,
+        after: EventId,
+        out: &mpsc::Sender<Message>,
+        missing_image: MissingImage,
+    ) -> Result<End, Stop> {
         let mut events = self.events.follow(topic, after).await?;
         let mut last = None;
         loop {
@@ -200,6 +213,11 @@ impl Web {
                     continue;
                 }
             };
+            if missing_image == MissingImage::Hold
+                && event.body.fault.as_ref().is_some_and(|fault| fault.code == "image-missing")
+            {
+                return Ok(End::ImageMissing);
+            }
             send(out, Message::of_event(topic, &event, self.log_url(topic))).await?;
             last = end_of(&event);
         }
@@ -253,10 +271,7 @@ fn end_of(event: &Event) -> Option<End> {
     match event.body.phase {
         Phase::Built => Some(End::Built),
         Phase::Ready => Some(End::Ready),
-        Phase::Failed => {
-            let fault = event.body.fault.clone();
-            Some(End::Failed(fault.unwrap_or_else(|| Fault::us("unknown", event.body.message.trim_end().to_owned()))))
-        }
+        Phase::Failed => Some(End::Failed),
         _ => None,
     }
 }

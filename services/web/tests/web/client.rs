@@ -129,6 +129,17 @@ impl Answer {
         .await
     }
 
+    /// Waits for the first event to arrive, and leaves it to be read: the visit has then joined its build.
+    pub(crate) async fn begun(mut self) -> Self {
+        within(async {
+            while find(&self.body, b"data: ").is_none() {
+                assert!(self.more().await, "the stream ended before its first event");
+            }
+        })
+        .await;
+        self
+    }
+
     /// The next event, past comments and the like.
     pub(crate) async fn event(&mut self) -> Option<Frame> {
         loop {

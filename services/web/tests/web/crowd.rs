@@ -4,7 +4,7 @@ use bindery_web::Config;
 use futures::future::join_all;
 use tokio::net::TcpSocket;
 
-use crate::client::{output, send_from, within};
+use crate::client::{output, send_from};
 use crate::crew::numbered;
 use crate::site::Site;
 
@@ -15,11 +15,12 @@ async fn two_hundred_watchers_of_one_build_each_get_every_line() {
     let site = Site::new().await;
     let _launcher = site.launcher();
     let lines = numbered(100);
-    let mut streams = join_all((0..100).map(|_| site.watch(LINK))).await;
+    let watchers = || join_all((0..100).map(|_| async { site.watch(LINK).await.begun().await }));
+    let mut streams = watchers().await;
     let job = site.claim().await;
     job.lines(&lines[..50]).await;
     // Half of them come late.
-    streams.extend(join_all((0..100).map(|_| site.watch(LINK))).await);
+    streams.extend(watchers().await);
     job.lines(&lines[50..]).await;
     job.built().await;
     let told = join_all(streams.iter_mut().map(|stream| stream.events())).await;
@@ -42,8 +43,8 @@ async fn one_who_does_not_read_delays_nobody_and_loses_nothing() {
     let lines: Vec<String> = (0..8000).map(|number| format!("{number} {long}")).collect();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
-    let mut slow = send_from(socket, site.address, "GET", LINK, &[("accept", "text/event-stream")]).await;
-    let mut quick = site.watch(LINK).await;
+    let mut slow = send_from(socket, site.address, "GET", LINK, &[("accept", "text/event-stream")]).await.begun().await;
+    let mut quick = site.watch(LINK).await.begun().await;
     let job = site.claim().await;
     let told = lines.clone();
     let building = tokio::spawn(async move {
@@ -61,10 +62,9 @@ async fn one_who_does_not_read_delays_nobody_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_too_many_is_refused_and_the_others_go_on() {
-    let config = Config { max_streams: 2, keepalive_seconds: 1, ..Config::default() };
-    let site = Site::with(config, Vec::new()).await;
+    let site = Site::with(Config { max_streams: 2, ..Config::default() }, Vec::new()).await;
     let _launcher = site.launcher();
-    let mut first = site.watch(LINK).await;
+    let mut first = site.watch(LINK).await.begun().await;
     let second = site.watch(LINK).await;
     let refused = site.watch(LINK).await.events_to_the_end().await;
     assert_eq!(refused.len(), 1);
@@ -75,16 +75,8 @@ async fn a_stream_too_many_is_refused_and_the_others_go_on() {
 
     // A place is free again once one has left.
     drop(second);
-    let mut third = within(async {
-        loop {
-            let mut stream = site.watch(LINK).await;
-            let event = stream.event().await.unwrap();
-            if event.phase() != "failed" {
-                break stream;
-            }
-        }
-    })
-    .await;
+    site.until_streams(1).await;
+    let mut third = site.watch(LINK).await.begun().await;
     let job = site.claim().await;
     job.lines(&numbered(5)).await;
     job.built().await;

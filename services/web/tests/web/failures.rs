@@ -53,7 +53,8 @@ async fn what_cannot_be_resolved_fails_once_with_a_status_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_paths_fail_as_events_and_start_nothing() {
     let site = brisk().await;
-    let git = ["file%3A%2F%2F%2Fetc%2Fpasswd", "ext%3A%3Ash%20-c%20id", "--upload-pack%3Did", "https%3A%2F%2Fu%3Ap%40h%2Fa"];
+    let git =
+        ["file%3A%2F%2F%2Fetc%2Fpasswd", "ext%3A%3Ash%20-c%20id", "--upload-pack%3Did", "https%3A%2F%2Fu%3Ap%40h%2Fa"];
     let mut paths: Vec<String> = git.iter().map(|address| format!("git/{address}/HEAD")).collect();
     for reference in ["-x", "a..b", "%00", "%ff%fe", "%E2%80%AEx", "a%0Ab", "refs%2F%2Fx", "x.lock"] {
         paths.push(format!("gh/owner/name/{reference}"));
@@ -82,7 +83,10 @@ async fn an_answer_that_is_not_wanted_as_a_stream_is_refused_in_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_build_is_told_once_with_place_and_log() {
     let site = brisk().await;
-    let mut streams = [site.watch("/build/gh/owner/name/HEAD").await, site.watch("/build/gh/owner/name/main").await];
+    let mut streams = [
+        site.watch("/build/gh/owner/name/HEAD").await.begun().await,
+        site.watch("/build/gh/owner/name/main").await.begun().await,
+    ];
     let job = site.claim().await;
     job.lines(&numbered(2500)).await;
     let fault = Fault::user("build-step-failed", "the package index has no such package.")
@@ -93,10 +97,7 @@ async fn a_failed_build_is_told_once_with_place_and_log() {
         let events = stream.events_to_the_end().await;
         assert_eq!(output(&events), numbered(2500));
         let failed = failure(&events);
-        assert_eq!(
-            failed.message(),
-            "requirements.txt:3: the package index has no such package. Correct the name.\n"
-        );
+        assert_eq!(failed.message(), "requirements.txt:3: the package index has no such package. Correct the name.\n");
         let fault = &failed.value()["fault"];
         assert_eq!((fault["by"].as_str(), fault["file"].as_str()), (Some("user"), Some("requirements.txt")));
         assert_eq!(fault["line"], 3);

@@ -131,8 +131,16 @@ async fn text_of_a_link_or_banner_stays_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_is_get_without_its_body() {
     let site = Site::new().await;
-    for path in ["/", "/about", "/v2/gh/owner/name/HEAD", "/v2/nope/x", "/random", "/badge_logo.svg", "/static/app.js", "/health"]
-    {
+    for path in [
+        "/",
+        "/about",
+        "/v2/gh/owner/name/HEAD",
+        "/v2/nope/x",
+        "/random",
+        "/badge_logo.svg",
+        "/static/app.js",
+        "/health",
+    ] {
         let get = site.get(path).await;
         let head = send(site.address, "HEAD", path, &[]).await;
         assert_eq!(head.status, get.status, "{path}");

@@ -24,7 +24,8 @@ async fn versions_says_what_clients_recognise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_keeps_the_order_of_its_checks() {
-    let parts = vec![part("Docker registry", true, true), part("sessions", true, true), part("Pod quota", false, false)];
+    let parts =
+        vec![part("Docker registry", true, true), part("sessions", true, true), part("Pod quota", false, false)];
     let site = Site::with(Config::default(), parts).await;
     for _ in 0..2 {
         let answer = site.get("/health").await;
@@ -34,7 +35,10 @@ async fn health_keeps_the_order_of_its_checks() {
         let names: Vec<_> = health["checks"].as_array().unwrap().iter().map(|check| &check["service"]).collect();
         assert_eq!(names, ["Docker registry", "sessions", "Pod quota"]);
         assert_eq!(health["checks"][0].get("_ignore_failure"), None);
-        assert_eq!((&health["checks"][2]["ok"], &health["checks"][2]["_ignore_failure"]), (&false.into(), &true.into()));
+        assert_eq!(
+            (&health["checks"][2]["ok"], &health["checks"][2]["_ignore_failure"]),
+            (&false.into(), &true.into())
+        );
     }
 }
 

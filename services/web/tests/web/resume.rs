@@ -47,6 +47,7 @@ async fn in_the_build_the_next_line_comes_next() {
         }
         drop(stream);
         let mut stream = site.resume(by, id(&all[5])).await;
+        site.until_streams(1).await;
         job.lines(&numbered(20)[10..]).await;
         job.built().await;
         all.extend(stream.events_to_the_end().await);
@@ -137,6 +138,7 @@ async fn a_launch_that_lost_its_image_is_mended_for_those_who_come_back_too() {
     }
     drop(stream);
     let mut stream = site.resume(By::Header, id(&last)).await;
+    site.until_streams(1).await;
     wanted.say(&session, "Server requested").await;
     assert_eq!(stream.event().await.unwrap().phase(), "launching");
     wanted.failed(&session, Fault::us("image-missing", "the image is not in the engine.")).await;
@@ -144,6 +146,7 @@ async fn a_launch_that_lost_its_image_is_mended_for_those_who_come_back_too() {
     let events = stream.events_to_the_end().await;
     assert!(events.iter().all(|event| event.phase() != "failed"), "{events:?}");
     assert_eq!(events.last().unwrap().phase(), "ready");
+    assert_eq!((site.builds().await, site.sessions().await), (2, 2));
     drop(launcher);
 }
 
@@ -207,7 +210,7 @@ async fn thirty_drops_lose_and_double_nothing() {
             job.lines(some).await;
             tokio::task::yield_now().await;
         }
-        job.built().await;
+        job
     });
     let mut all: Vec<Frame> = vec![stream.event().await.unwrap()];
     let mut drops = 0;
@@ -227,13 +230,14 @@ async fn thirty_drops_lose_and_double_nothing() {
         stream = site.resume(by, id(all.last().unwrap())).await;
     }
     assert_eq!(drops, 30);
+    let job = building.await.unwrap();
+    site.until_streams(1).await;
+    job.built().await;
     all.extend(stream.events_to_the_end().await);
-    building.await.unwrap();
     assert_eq!(output(&all), lines);
     assert_eq!(all.iter().filter(|event| event.is_terminal()).count(), 1);
     assert_eq!(all.last().unwrap().phase(), "ready");
-    assert_eq!(site.builds().await, 1);
-    assert!(site.sessions().await <= 31);
+    assert_eq!((site.builds().await, site.sessions().await), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,14 +252,13 @@ async fn thirty_reloads_join_the_one_build_each_from_its_start() {
             stream.event().await.unwrap();
         }
         drop(stream);
-        stream = site.watch(LINK).await;
+        stream = site.watch(LINK).await.begun().await;
     }
+    site.until_streams(1).await;
     job.lines(&numbered(60)[30..]).await;
     job.built().await;
     let events = stream.events_to_the_end().await;
     assert_eq!(output(&events), numbered(60));
     assert_eq!(events.last().unwrap().phase(), "ready");
-    assert_eq!(site.builds().await, 1);
-    // At most one for each visit; of those who left, none if the server knew.
-    assert!(site.sessions().await <= 31);
+    assert_eq!((site.builds().await, site.sessions().await), (1, 1), "those who left get no session");
 }

@@ -11,7 +11,7 @@ use bindery_web::{Check, Config, Metrics, Probe, Seams, Web};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Answer, send};
+use crate::client::{Answer, send, within};
 
 /// The commit every ref points at.
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -87,10 +87,9 @@ impl Site {
 
     pub(crate) async fn with(config: Config, parts: Vec<Part>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let stores =
-            bindery_store::open_embedded(&dir.path().join("bindery.redb"), &bindery_store::Config::default())
-                .await
-                .unwrap();
+        let stores = bindery_store::open_embedded(&dir.path().join("bindery.redb"), &bindery_store::Config::default())
+            .await
+            .unwrap();
         let asked = Arc::new(Asked::default());
         let seams = Seams {
             content: Arc::clone(&asked) as _,
@@ -126,6 +125,12 @@ impl Site {
         assert_eq!(answer.status, 200, "an event stream is always 200");
         assert_eq!(answer.header("content-type"), Some("text/event-stream"));
         answer
+    }
+
+    /// Waits until the server has this many event streams open; those who hung up are then known to have left.
+    pub(crate) async fn until_streams(&self, open: usize) {
+        let line = format!("bindery_event_streams {open}\n");
+        within(async { while !self.get("/metrics").await.text().await.contains(&line) {} }).await;
     }
 
     /// How many builds were ever asked for.
