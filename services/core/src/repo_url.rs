@@ -118,6 +118,10 @@ impl FromStr for RepoUrl {
             let host = url.host_str().unwrap_or_default().to_lowercase();
             url.set_host(Some(&host)).map_err(|error| RepoUrlError::NotAUrl(error.to_string()))?;
         }
+        // Escapes may have made it longer, and what is accepted must be accepted again when it is read back from a record.
+        if url.as_str().len() > MAX_LEN {
+            return Err(RepoUrlError::TooLong);
+        }
         Ok(Self(url))
     }
 }
@@ -231,6 +235,7 @@ mod tests {
             assert!(parse(text).is_err(), "{text:?}");
         }
         assert_eq!(parse(&format!("https://h/{}", "a".repeat(2050))), Err(RepoUrlError::TooLong));
+        assert_eq!(parse(&format!("https://h/{}", "\u{e9}".repeat(1000))), Err(RepoUrlError::TooLong), "once escaped");
     }
 
     #[test]

@@ -127,11 +127,13 @@ impl RepoSpec {
             return Err(SpecError::Unreadable);
         }
         let raw = raw.trim_end_matches('/');
-        match provider {
+        let spec = match provider {
             Provider::Gh => parse_github(raw),
             Provider::Gl => parse_gitlab(raw),
             Provider::Git => parse_git(raw),
-        }
+        }?;
+        // The canonical link escapes more than the one given may have, and must be a link too.
+        if spec.to_string().len() > MAX_LEN { Err(SpecError::Unreadable) } else { Ok(spec) }
     }
 }
 
@@ -296,6 +298,9 @@ mod tests {
             assert!(RepoSpec::parse(provider, raw).is_err(), "{provider}/{raw}");
         }
         assert_eq!(RepoSpec::parse("gh", &"a".repeat(5000)), Err(SpecError::Unreadable));
+        // Short enough as it was written, but not as the link that would be made of it.
+        let colons = format!("https:%2F%2Fh%2F{}/main", ":".repeat(1500));
+        assert_eq!(RepoSpec::parse("git", &colons), Err(SpecError::Unreadable));
     }
 
     proptest! {
