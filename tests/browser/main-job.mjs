@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const { HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM = "/usr/bin/chromium" } = process.env;
-const PATIENCE = 300_000;
+const PATIENCE = 150_000;
 
 const profile = await mkdtemp(join(tmpdir(), "bindery-browser-"));
 const context = await chromium.launchPersistentContext(profile, {

@@ -4,6 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::repos::{RepoFile, file};
+
 /// A real Docker engine and a base image in it, as `tests/run` provides them.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -65,4 +67,10 @@ impl Engine {
             let _ = self.docker(&["rm", "--force", &id]);
         }
     }
+}
+
+/// A file that no other repository has, so that an engine that built the same files before has to work again.
+#[must_use]
+pub fn unique() -> RepoFile {
+    file("unique.txt", uuid::Uuid::new_v4().to_string())
 }

@@ -249,9 +249,9 @@ pub fn docker_build(engine: &Engine, context: &Path, options: &[&str]) -> anyhow
     Ok(())
 }
 
-/// By where cargo put it.
+/// By the name of its file or of where cargo put it.
 fn has_debug_assertions(binary: &Path) -> bool {
-    !binary.components().any(|part| part.as_os_str() == "release")
+    !binary.to_string_lossy().contains("release")
 }
 
 /// The load averages of 1, 5 and 15 minutes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use bindery_tests::engine::Engine;
+use bindery_tests::engine::{Engine, unique};
 use bindery_tests::git_server::GitServer;
 use bindery_tests::repos::{Repo, executable, file};
 use bindery_tests::service::Service;
@@ -17,8 +17,12 @@ async fn a_person_pastes_an_address_and_runs_a_cell() {
     let root = tempfile::tempdir().unwrap();
     let git = GitServer::start(root.path()).unwrap();
     let ticks = "#!/bin/bash\nfor i in $(seq 30); do echo tick $i; sleep 0.2; done\n";
-    let files =
-        [file("index.ipynb", NOTEBOOK), file("requirements.txt", "six==1.16.0\n"), executable("postBuild", ticks)];
+    let files = [
+        file("index.ipynb", NOTEBOOK),
+        file("requirements.txt", "six==1.16.0\n"),
+        executable("postBuild", ticks),
+        unique(),
+    ];
     Repo::with_files(root.path(), "person", &files).unwrap();
     let failing = [file("requirements.txt", "six\nbindery-no-such-package-anywhere==1\n")];
     Repo::with_files(root.path(), "failing", &failing).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bindery_tests::engine::Engine;
+use bindery_tests::engine::{Engine, unique};
 use bindery_tests::events::{self, Told};
 use bindery_tests::git_server::GitServer;
 use bindery_tests::process::until;
@@ -16,7 +16,7 @@ async fn sessions_survive_a_kill_of_the_service_and_an_interrupted_build_is_fini
     let git = GitServer::start(root.path()).unwrap();
     Repo::with_files(root.path(), "open", &[file("a.txt", "a")]).unwrap();
     let slow = "#!/bin/bash\nfor i in $(seq 40); do echo tick $i; sleep 0.2; done\n";
-    Repo::with_files(root.path(), "slow", &[file("postBuild", slow)]).unwrap();
+    Repo::with_files(root.path(), "slow", &[file("postBuild", slow), unique()]).unwrap();
     let mut service = Service::new(&engine, &[git.authority()]).unwrap();
     service.serve().await.unwrap();
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bindery_tests::engine::Engine;
+use bindery_tests::engine::{Engine, unique};
 use bindery_tests::events::{self, Told};
 use bindery_tests::git_server::GitServer;
 use bindery_tests::redis::Redis;
@@ -16,8 +16,12 @@ async fn a_builder_killed_in_mid_build_is_replaced_and_the_visitor_s_stream_goes
     let root = tempfile::tempdir().unwrap();
     let git = GitServer::start(root.path()).unwrap();
     let slow = "#!/bin/bash\nfor i in $(seq 60); do echo tick $i; sleep 0.2; done\n";
-    Repo::with_files(root.path(), "roles", &[file("requirements.txt", "six==1.16.0\n"), file("postBuild", slow)])
-        .unwrap();
+    Repo::with_files(
+        root.path(),
+        "roles",
+        &[file("requirements.txt", "six==1.16.0\n"), file("postBuild", slow), unique()],
+    )
+    .unwrap();
     let redis = Redis::start().await.unwrap();
     let registry = Registry::start().await.unwrap();
     let mut service = Service::new(&engine, &[git.authority()]).unwrap();

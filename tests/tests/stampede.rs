@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bindery_tests::engine::Engine;
+use bindery_tests::engine::{Engine, unique};
 use bindery_tests::events::{self, Told};
 use bindery_tests::git_server::GitServer;
 use bindery_tests::repos::{Repo, file};
@@ -20,6 +20,7 @@ async fn fifty_requests_for_one_unbuilt_commit_are_one_build_with_fifty_complete
     let files = [
         file("requirements.txt", "six==1.16.0\n"),
         file("postBuild", "#!/bin/bash\nfor i in $(seq 200); do echo line $i; sleep 0.01; done\n"),
+        unique(),
     ];
     Repo::with_files(root.path(), "crowd", &files).unwrap();
     let mut service = Service::new(&engine, &[git.authority()]).unwrap();
