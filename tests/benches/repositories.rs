@@ -113,14 +113,19 @@ async fn launch(service: &Service, git: &GitServer, real: &Real) -> anyhow::Resu
     let container = engine.containers(service.instance())?.pop().context("no container")?;
     engine.docker(&["exec", &container, "bash", "-c", real.works])?;
     let log = visit.log();
-    let planned: Vec<&str> = log.lines().filter(|line| line.starts_with("Using ") && line.contains(": ")).collect();
+    // `Using <file>: <what for>`; installers say "Using" too.
+    let used = |line: &str| {
+        let (file, purpose) = line.strip_prefix("Using ")?.split_once(": ")?;
+        (!file.contains(' ')).then(|| format!("{file}: {purpose}"))
+    };
+    let planned: Vec<String> = log.lines().filter_map(used).collect();
     let planned = if planned.is_empty() { "nothing but its files".to_owned() } else { planned.join("; ") };
     let fetched = log.lines().find_map(|line| line.strip_prefix("Fetched ")).unwrap_or("nothing");
     Ok(format!(
         "| {} | {} | {fetched} | {} | {:.1} s | {:.1} s | `{}` |",
         real.name,
         short(real.commit),
-        planned.replace("Using ", ""),
+        planned,
         visit.at("built")?.as_secs_f64(),
         visit.at("ready")?.as_secs_f64(),
         real.works.replace('|', "\\|")
