@@ -1,0 +1,73 @@
+//! Feeds what strangers write to the parsers of it, and checks what those promise.
+//!
+//! Run by hand with a nightly compiler; see `README.md`. It must hold no parser of its own, and is no part of the service.
+//!
+//! | folder | what it holds |
+//! |---|---|
+//! | `fuzz_targets/` | one target for each grammar |
+//! | `seeds/` | a few ordinary and a few nasty inputs for each |
+
+use bindery_buildpacks::{PlanOptions, plan, render_dockerfile_repo, render_environment, render_session};
+use bindery_core::{BaseImage, EntryKind, MemoryTree};
+use parse_dockerfile::{Command, Instruction};
+
+/// A base image that keeps the docker-stacks contract.
+fn base() -> BaseImage {
+    let env = [
+        ("PATH", "/opt/conda/bin:/usr/bin:/bin"),
+        ("CONDA_DIR", "/opt/conda"),
+        ("NB_USER", "jovyan"),
+        ("NB_UID", "1000"),
+        ("NB_GID", "100"),
+        ("HOME", "/home/jovyan"),
+    ];
+    BaseImage {
+        name: "bindery/stack:fuzz".to_owned(),
+        id: "sha256:0123".to_owned(),
+        user: "1000".to_owned(),
+        env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
+        workdir: "/home/jovyan".to_owned(),
+        labels: vec![("io.bindery.python".to_owned(), "3.11.2".to_owned())],
+    }
+}
+
+/// Plans a repository that holds `content` as its environment file `name`. It may be refused; if not, what is rendered reads back
+/// as instructions of ours alone.
+pub fn environment_file(name: &str, content: &[u8]) {
+    let mut tree = MemoryTree::default();
+    // What the file may refer to.
+    for other in ["other.txt", "sub/requirements.txt", "setup.py", "sub/pyproject.toml"] {
+        tree.insert(other, EntryKind::File, b"six\n").expect("a plain path");
+    }
+    tree.insert(name, EntryKind::File, content).expect("a plain path");
+    let options = PlanOptions { platform: "linux/amd64".to_owned(), ..PlanOptions::default() };
+    let Ok(plan) = plan(&tree, &base(), &options) else { return };
+    serde_json::to_string(&plan).expect("a plan can be shown");
+    if plan.is_dockerfile() {
+        if let Ok(rendered) = render_dockerfile_repo(&plan, &tree) {
+            parse_dockerfile::parse(&rendered.dockerfile).expect("what is rendered reads back");
+        }
+        return;
+    }
+    let environment = render_environment(&plan);
+    let session = render_session(&plan, "env:key");
+    for rendered in [&environment, &session] {
+        let parsed = parse_dockerfile::parse(&rendered.dockerfile).expect("what is rendered reads back");
+        let mut froms = 0;
+        for instruction in &parsed.instructions {
+            match instruction {
+                Instruction::From(_) => froms += 1,
+                Instruction::Run(run) => {
+                    assert!(matches!(&run.arguments, Command::Shell(_)) && run.here_docs.is_empty());
+                }
+                Instruction::User(user) => assert!(["root", "1000"].contains(&&*user.arguments.value)),
+                Instruction::Copy(_) | Instruction::Env(_) | Instruction::Entrypoint(_) | Instruction::Cmd(_) => {}
+                other => panic!("an instruction that no plan has: {other:?}"),
+            }
+        }
+        assert_eq!(froms, 1);
+        assert!(parsed.instructions.len() <= 3 * plan.steps.len() + 6, "{}", rendered.dockerfile);
+    }
+    assert_eq!(environment, render_environment(&plan), "the same plan gives the same bytes");
+}
