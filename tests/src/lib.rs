@@ -13,13 +13,6 @@
 //! | `measure.rs`, `bare.rs` | nothing: what benches share |
 //! | `process.rs` | what they have in common: a child that ends with its owner, a free port, waiting with a bound |
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    clippy::indexing_slicing,
-    reason = "a harness is told by its environment where the test engine is, speaks to whoever runs it, and fails by panicking"
-)]
-
 pub mod bare;
 pub mod engine;
 pub mod events;
