@@ -74,7 +74,7 @@ pub(crate) enum Command {
 /// A directory, or a repository and a ref.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// A directory, a repository's address, or gh/<owner>/<name>.
+    /// A directory, a repository's address, or gh/OWNER/NAME.
     #[arg(value_name = "PATH|URL")]
     pub(crate) what: String,
     /// A branch, tag or commit.
