@@ -65,7 +65,8 @@ async function opensANotebook() {
   await page.waitForURL(/\/user\/s-[0-9a-f]{32}\//);
   assert.match(page.url(), /doc\/tree\/index\.ipynb|lab\/tree\/index\.ipynb|index\.ipynb/, "it opens the file asked for");
   await page.waitForSelector(".jp-Notebook .jp-CodeCell .cm-content");
-  // The kernel is ready when its indicator says so; a cell run before that waits for it, which is fine too.
+  // A cell run before the kernel is there is lost, by JupyterLab's own doing; a person sees that it is idle.
+  await page.waitForFunction(() => /\| Idle/.test(document.querySelector("#jp-main-statusbar")?.textContent ?? ""));
   await page.click(".jp-Notebook .jp-CodeCell .cm-content");
   await page.keyboard.press("Control+a");
   await page.keyboard.type("import six; print('answer', 6 * 7, six.__version__)");

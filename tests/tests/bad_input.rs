@@ -28,10 +28,10 @@ async fn site(test: &str, settings: &[(&str, &str)]) -> Option<Site> {
 }
 
 impl Site {
-    /// Names of session images in the engine, whoever made them.
-    fn images(&self) -> BTreeSet<String> {
-        let listed =
-            self.service.engine().docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", "bindery/repo"]).unwrap();
+    /// Session images of one repository in the engine.
+    fn images(&self, name: &str) -> BTreeSet<String> {
+        let label = format!("label=io.bindery.repository={}/{name}", self.git.url());
+        let listed = self.service.engine().docker(&["images", "--quiet", "--filter", &label]).unwrap();
         listed.lines().map(str::to_owned).collect()
     }
 
@@ -100,7 +100,6 @@ async fn a_ref_that_does_not_exist_is_named_with_its_neighbours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_environment_file_is_named_with_its_line() {
     let Some(site) = site("a_bad_environment_file", &[]).await else { return };
-    let before = site.images();
     let rows: [(&str, Vec<RepoFile>, &str, Option<u64>); 6] = [
         ("apt", vec![file("apt.txt", "curl\ncurl; touch /pwned\n")], "apt.txt", Some(2)),
         ("runtime", vec![file("runtime.txt", "python3.8\n")], "runtime.txt", Some(1)),
@@ -125,13 +124,13 @@ async fn a_bad_environment_file_is_named_with_its_line() {
         if line.is_some() {
             assert_eq!(failed.data["fault"]["line"].as_u64(), line, "{name}: {failed:#?}");
         }
+        assert_eq!(site.images(name), BTreeSet::new(), "{name}: a failed build left an image");
         assert!(!failed.message().contains("/proc/self"), "{name}: a link's target was quoted");
         if failed.id.is_some() {
             let log = reqwest::get(fault(&failed, "log_url")).await.unwrap().text().await.unwrap();
             assert!(log.contains(failed.message()), "{name}: the log's permanent address holds its end");
         }
     }
-    assert_eq!(site.images(), before, "a failed build left an image");
 }
 
 #[tokio::test(flavor = "multi_thread")]
