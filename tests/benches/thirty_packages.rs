@@ -69,7 +69,9 @@ async fn main() -> anyhow::Result<()> {
         site.end_sessions().await?;
         ours.push(visit.at("built")?);
         forget(&engine, visit.field("image"))?;
-        peer.push(plain(&engine, &requirements(round))?);
+        let plain = plain(&engine, &requirements(round))?;
+        println!("round {round}: ours {:.1} s, peer {:.1} s", visit.at("built")?.as_secs_f64(), plain.as_secs_f64());
+        peer.push(plain);
         if round == rounds {
             println!("the last visit:\n{}", visit.timeline());
         }
