@@ -1,6 +1,5 @@
 //! The commands, run as a person runs them.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use bindery_tests::service::binary;
@@ -20,6 +19,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+const EXAMPLE: &str = include_str!("../../deploy/config.example.toml");
+
 fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in files {
@@ -29,11 +30,43 @@ fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 #[test]
-fn the_example_configuration_is_accepted() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config.example.toml");
-    let output = bindery(&["--config", example.to_str().unwrap(), "check-config"]);
+fn the_example_configuration_is_accepted_with_every_line_switched_on() {
+    let directory = tempfile::tempdir().unwrap();
+    // The password has a file in the example.
+    let on: String = EXAMPLE
+        .lines()
+        .filter(|line| !line.starts_with("#password = "))
+        .map(|line| format!("{}\n", line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line)))
+        .collect();
+    let path = directory.path().join("all.toml");
+    std::fs::write(&path, on).unwrap();
+    let output = bindery(&["--config", path.to_str().unwrap(), "check-config"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("launcher.idle_seconds = "));
+}
+
+#[test]
+fn the_example_configuration_names_every_setting_and_its_default() {
+    let mut section = String::new();
+    let mut shown = std::collections::BTreeMap::new();
+    for line in EXAMPLE.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{name}.");
+        } else if let Some((key, value)) = line.strip_prefix('#').and_then(|rest| rest.split_once(" = ")) {
+            if !key.contains(' ') {
+                shown.insert(format!("{section}{key}"), value.to_owned());
+            }
+        }
+    }
+    let output = bindery(&["check-config"]);
+    for line in text(&output.stdout).lines() {
+        let (key, rest) = line.split_once(" = ").unwrap();
+        let (value, origin) = rest.rsplit_once("  # ").unwrap();
+        let example = shown.get(key).unwrap_or_else(|| panic!("{key} is not in config.example.toml"));
+        if origin == "default" && key != "build.platform" {
+            assert_eq!(example, value, "{key}");
+        }
+    }
 }
 
 #[test]
