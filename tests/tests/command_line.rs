@@ -52,10 +52,10 @@ fn the_example_configuration_names_every_setting_and_its_default() {
     for line in EXAMPLE.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = format!("{name}.");
-        } else if let Some((key, value)) = line.strip_prefix('#').and_then(|rest| rest.split_once(" = ")) {
-            if !key.contains(' ') {
-                shown.insert(format!("{section}{key}"), value.to_owned());
-            }
+        } else if let Some((key, value)) = line.strip_prefix('#').and_then(|rest| rest.split_once(" = "))
+            && !key.contains(' ')
+        {
+            shown.insert(format!("{section}{key}"), value.to_owned());
         }
     }
     let output = bindery(&["check-config"]);
