@@ -7,7 +7,7 @@ use bindery_core::{BaseImage, EntryKind, EnvironmentKey, Tree};
 use crate::base::{Contract, contract};
 use crate::catalogue;
 use crate::packs::Draft;
-use crate::plan::{Action, BuildPlan, PlanOptions, Step};
+use crate::plan::{Action, BuildPlan, DateChoice, PlanOptions, Step};
 use crate::repo::Repo;
 use crate::{CATALOGUE, PlanError, VERSION};
 
@@ -24,7 +24,8 @@ const HOME_DIRECTORIES: [&str; 9] =
 pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<BuildPlan, PlanError> {
     let contract = contract(base)?;
     let repo = Repo::open(tree, &contract)?;
-    let mut draft = Draft::default();
+    let as_of = options.as_of.map(|date| DateChoice { date, source: "asked for".to_owned() });
+    let mut draft = Draft { as_of, ..Draft::default() };
     let mut buildpacks = Vec::new();
     for pack in CATALOGUE {
         let before = draft.used.len();
@@ -48,13 +49,14 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
     }
     draft.steps.sort_by_key(|step| step.action.rank(step.needs_content));
     let environment_key =
-        if draft.dockerfile.is_some() { None } else { Some(environment_key(&draft.steps, base, options, &contract)?) };
+        if draft.dockerfile.is_some() { None } else { Some(environment_key(&draft, base, options, &contract)?) };
     Ok(BuildPlan {
         buildpacks,
         base: base.name.clone(),
         platform: options.platform.clone(),
         config_dir: repo.config_dir.map(str::to_owned),
         python: draft.python,
+        as_of: draft.as_of,
         used: draft.used,
         ignored: draft.ignored,
         notes: draft.notes,
@@ -85,6 +87,15 @@ fn say(repo: &Repo<'_>, nothing: bool, draft: &mut Draft) {
             },
         );
     }
+    match &draft.as_of {
+        Some(DateChoice { date, .. }) if draft.dockerfile.is_some() => {
+            draft.notes.push(format!("The date {date} has no effect: the repository has its own Dockerfile."));
+        }
+        Some(DateChoice { date, source }) => {
+            draft.notes.push(format!("Packages are those that could be had on {date} ({source})."));
+        }
+        None => {}
+    }
     if let (true, Some(dir)) = (nothing, repo.config_dir) {
         draft
             .notes
@@ -109,9 +120,9 @@ fn content_step(tree: &dyn Tree, contract: &Contract) -> Step {
 }
 
 /// The identity of the environment image: recipe version, platform, base, whether a CA bundle is lent (never its content), and
-/// every environment step with the content of its files. Nothing of the repository's other content.
+/// every environment step with the content of its files, and the day of their packages. Nothing of the repository's other content.
 fn environment_key(
-    steps: &[Step],
+    draft: &Draft,
     base: &BaseImage,
     options: &PlanOptions,
     contract: &Contract,
@@ -124,7 +135,9 @@ fn environment_key(
         if options.ca_bundle { b"ca".to_vec() } else { b"no-ca".to_vec() },
         json(serde_json::to_string(contract))?.into_bytes(),
     ];
-    for step in steps.iter().filter(|step| !step.needs_content) {
+    // One part before the steps, each of which is two: no day can be taken for a step.
+    parts.extend(draft.as_of.as_ref().map(|chosen| chosen.date.to_string().into_bytes()));
+    for step in draft.steps.iter().filter(|step| !step.needs_content) {
         parts.push(step.id.as_bytes().into());
         // Where the requirement stands does not change what is built.
         let action = match &step.action {

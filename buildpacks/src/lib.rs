@@ -35,7 +35,7 @@ pub use detect::plan;
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
 pub use plan::{
-    Action, BuildPlan, IgnoredFile, PlanOptions, PythonChoice, RequirementsFile, Step, UsedFile, step_file,
+    Action, BuildPlan, DateChoice, IgnoredFile, PlanOptions, PythonChoice, RequirementsFile, Step, UsedFile, step_file,
 };
 pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};
 pub use vertex::step_of_vertex;

@@ -1,6 +1,6 @@
 //! The plan: what will be done and why, as typed data. Text is made of it only in `render/`.
 
-use bindery_core::EnvironmentKey;
+use bindery_core::{Date, EnvironmentKey};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +16,8 @@ pub struct PlanOptions {
     /// Whose download caches the steps use: builds of the same scope share them. Empty: one scope for the whole site. Lower-case
     /// letters, digits and `-`; anything else is left out.
     pub cache_scope: String,
+    /// The day whose packages are asked for. Wins over a day that a file names.
+    pub as_of: Option<Date>,
 }
 
 /// A plan. Serialises as what `bindery plan --json` and the pages show.
@@ -33,6 +35,9 @@ pub struct BuildPlan {
     /// The Python the notebook gets, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<PythonChoice>,
+    /// The day whose packages are installed, where one is asked for; otherwise today's are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<DateChoice>,
     /// Every environment file that is used.
     pub used: Vec<UsedFile>,
     /// Every file that looks like an environment and is not used.
@@ -78,6 +83,15 @@ pub struct PythonChoice {
     /// As precisely as known, e.g. `3.11` or `3.11.2`.
     pub version: String,
     /// `base image`, or the file and line, e.g. `runtime.txt:1`.
+    pub source: String,
+}
+
+/// A day, and what chose it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DateChoice {
+    /// The day.
+    pub date: Date,
+    /// `asked for`, or the file and line, e.g. `runtime.txt:1`.
     pub source: String,
 }
 

@@ -83,7 +83,7 @@ pub struct ProviderRef {
 
 /// The start page: form, link builder, badge builder.
 ///
-/// Without script the form is a GET of `{base_url}launch?provider=&repo=&ref=&path=&path_type=lab|file|url`.
+/// Without script the form is a GET of `{base_url}launch?provider=&repo=&ref=&path=&path_type=lab|file|url&as_of=`.
 #[derive(Debug, Clone, Serialize)]
 pub struct HomePage {
     /// What every page needs.
@@ -105,6 +105,8 @@ pub struct FormValues {
     pub path: String,
     /// `lab`, `file` or `url`; empty for `lab`.
     pub path_type: String,
+    /// The day whose packages are wanted, as typed.
+    pub as_of: String,
     /// Why the form came back, when it did: shown at the repository field.
     pub error: Option<String>,
 }
@@ -124,6 +126,8 @@ pub struct LoadingPage {
     pub repository: String,
     /// The ref for people: `HEAD`, `main`, `v1.2`.
     pub git_ref: String,
+    /// The day whose packages are asked for, for people: `2021-03-01` or `commit`.
+    pub as_of: Option<String>,
     /// Where the repository can be looked at, if that is a web page. Only `http` and `https` become links.
     pub repository_url: Option<String>,
     /// Where this build's whole log is (or will be), if that is known before it starts.

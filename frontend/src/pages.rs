@@ -145,6 +145,7 @@ mod tests {
             spec: "user/repo/HEAD".into(),
             repository: "user/repo".into(),
             git_ref: "HEAD".into(),
+            as_of: None,
             repository_url: Some("https://github.com/user/repo".into()),
             build_log_url: None,
         }
@@ -174,9 +175,10 @@ mod tests {
             git_ref: text.into(),
             path: text.into(),
             path_type: text.into(),
+            as_of: text.into(),
             error: some(),
         };
-        let (url, text) = (some(), text.to_owned());
+        let (url, day, text) = (some(), some(), text.to_owned());
         let loading = LoadingPage {
             shell: shell.clone(),
             provider: text.clone(),
@@ -184,6 +186,7 @@ mod tests {
             spec: text.clone(),
             repository: text.clone(),
             git_ref: text.clone(),
+            as_of: day,
             repository_url: url.clone(),
             build_log_url: url.clone(),
         };

@@ -20,6 +20,13 @@ describe("launch links", () => {
     ["git", wanted("http://127.0.0.1:9418/r.git"), "v2/git/http%3A%2F%2F127.0.0.1%3A9418%2Fr.git/HEAD"],
   ])("%s %j", (id, what, path) => expect(launchPath(provider(id), what)).toBe(path));
 
+  it("name the day whose packages are wanted", () => {
+    expect(launchPath(provider("gh"), { ...wanted("user/repo", "main"), asOf: "2021-03-01" })).toBe("v2/gh/user/repo/main?as_of=2021-03-01");
+    expect(launchPath(provider("gh"), { ...wanted("user/repo", "", "a.ipynb"), asOf: "commit" })).toBe("v2/gh/user/repo/HEAD?labpath=a.ipynb&as_of=commit");
+    expect(launchPath(provider("gh"), { ...wanted("user/repo"), asOf: " " })).toBe("v2/gh/user/repo/HEAD");
+    expect(parseRepository("https://b.example/v2/gh/user/repo/HEAD?as_of=commit", PROVIDERS, "gh")).toEqual({ provider: "gh", repo: "user/repo", asOf: "commit" });
+  });
+
   it("have no ref where the provider has none", () => {
     const zenodo = { ...provider("gh"), id: "zenodo", ref: { enabled: false } };
     expect(launchPath(zenodo, wanted("10.5281/zenodo.1", "x"))).toBe("v2/zenodo/10.5281/zenodo.1");

@@ -8,19 +8,23 @@ export interface Wanted {
   ref: string;
   path: string;
   pathType: PathType;
+  /** The day whose packages are wanted, or `commit` for the commit's; today's when empty. */
+  asOf?: string;
 }
 
 const PARAMETER: Record<PathType, string> = { lab: "labpath", file: "filepath", url: "urlpath" };
 
-/** `v2/<provider>/<spec>?<path>`, relative to the base; `null` while there is no repository. */
+/** `v2/<provider>/<spec>?<path>&as_of=<day>`, relative to the base; `null` while there is no repository. */
 export function launchPath(provider: Provider, wanted: Wanted): string | null {
   const repo = wanted.repo.trim().replace(/\/+$/, "");
   if (!repo) return null;
   const parts = [provider.id, provider.repo.urlEncode ? encode(repo) : encodeSteps(repo)];
   if (provider.ref.enabled) parts.push(encodeSteps(wanted.ref.trim() || provider.ref.default || "HEAD"));
   const path = wanted.path.trim();
-  const query = path ? `?${PARAMETER[wanted.pathType]}=${encodeSteps(path)}` : "";
-  return `v2/${parts.join("/")}${query}`;
+  const query = path ? [`${PARAMETER[wanted.pathType]}=${encodeSteps(path)}`] : [];
+  const asOf = wanted.asOf?.trim();
+  if (asOf) query.push(`as_of=${encode(asOf)}`);
+  return `v2/${parts.join("/")}${query.length > 0 ? `?${query.join("&")}` : ""}`;
 }
 
 /** Whether the server would take this specification, by the provider's own expression. */

@@ -66,6 +66,11 @@ describe("the loading page", () => {
     expect(opened).toEqual(["/hub/build/gl/g%2Fr/main?build_token=a.b%2Bc"]);
   });
 
+  it("asks for the packages of the day that its link names", () => {
+    start("?labpath=a.ipynb&as_of=2021-03-01");
+    expect(opened).toEqual(["/hub/build/gl/g%2Fr/main?build_token=a.b%2Bc&as_of=2021-03-01"]);
+  });
+
   it("does nothing on a page without a build", () => {
     document.body.replaceChildren();
     expect(start()).toBeNull();

@@ -62,9 +62,14 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
   };
 
   root.querySelector("#btn-retry")?.addEventListener("click", () => around.reload());
-  const token = config.buildToken ? `?build_token=${encodeURIComponent(config.buildToken)}` : "";
+  const query = new URLSearchParams();
+  if (config.buildToken) query.set("build_token", config.buildToken);
+  // Another day is another build.
+  const asOf = new URLSearchParams(around.search).get("as_of");
+  if (asOf) query.set("as_of", asOf);
+  const asked = query.size > 0 ? `?${query}` : "";
   return new EventStream(
-    `${baseUrl}build/${provider}/${spec}${token}`,
+    `${baseUrl}build/${provider}/${spec}${asked}`,
     {
       event(event) {
         model.apply(event);

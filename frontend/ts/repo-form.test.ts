@@ -10,7 +10,7 @@ const FORM = `
 <repo-form><form>
   <select id="provider">${PROVIDERS.map((p) => `<option value="${p.id}">${p.displayName}</option>`).join("")}</select>
   <label for="repository"></label><input id="repository"><p id="repository-note" data-hint="Any address."></p>
-  <input id="ref"><select id="path-type"><option>lab</option><option>file</option><option>url</option></select><input id="path">
+  <input id="ref"><select id="path-type"><option>lab</option><option>file</option><option>url</option></select><input id="path"><details><input id="as-of"></details>
   <button id="btn-launch" type="submit">Launch</button>
 </form></repo-form>
 <link-builder>
@@ -72,6 +72,17 @@ describe("the form", () => {
     type("path-type", "file", "chosen");
     (document.querySelector("form") as HTMLFormElement).requestSubmit();
     expect(went).toEqual(["/hub/v2/gh/user/repo/v1?filepath=a.ipynb"]);
+  });
+
+  it("asks for the packages of the day chosen, and takes one from a link", () => {
+    type("repository", "user/repo");
+    type("path", "a.ipynb");
+    type("as-of", " 2021-03-01 ");
+    (document.querySelector("form") as HTMLFormElement).requestSubmit();
+    expect(went).toEqual(["/hub/v2/gh/user/repo/HEAD?labpath=a.ipynb&as_of=2021-03-01"]);
+    type("repository", "https://other.example/v2/gh/c/d/main?as_of=commit", "pasted");
+    expect(field("as-of").value).toBe("commit");
+    expect(field("as-of").closest("details")?.open).toBe(true);
   });
 
   it("goes nowhere with what names no repository, says why, and takes it back when corrected", () => {

@@ -57,6 +57,7 @@ export class RepoForm extends ReactiveElement {
       ref: source?.ref ?? this.#field("ref").value,
       path: source?.path ?? this.#field("path").value,
       pathType: source?.path ? (source.pathType ?? "lab") : this.#pathType(),
+      asOf: source?.asOf ?? this.#field("as-of").value,
     };
     return { provider, wanted, valid: source !== null && isValid(provider, wanted) };
   }
@@ -95,6 +96,8 @@ export class RepoForm extends ReactiveElement {
     this.#showProvider();
     this.#fill("ref", source.ref);
     this.#fill("path", source.path);
+    this.#fill("as-of", source.asOf);
+    if (source.asOf) this.#field("as-of").closest("details")?.setAttribute("open", "");
     if (source.path) this.#select("path-type").value = source.pathType ?? "lab";
     this.#say(this.#recognised(source));
   }

@@ -11,6 +11,8 @@ export interface Source {
   path?: string;
   /** What `path` is; a file when missing. */
   pathType?: PathType;
+  /** The day whose packages are wanted. */
+  asOf?: string;
 }
 
 export type PathType = "lab" | "file" | "url";
@@ -122,6 +124,8 @@ function fromLaunchLink(url: URL, steps: string[], providers: Provider[]): Sourc
   const found: Source = { provider: provider.id, repo: spec.slice(0, size).map(decode).join("/") };
   const ref = spec.slice(size).map(decode).join("/");
   if (ref && ref !== provider.ref.default) found.ref = ref;
+  const asOf = url.searchParams.get("as_of");
+  if (asOf) found.asOf = asOf;
   for (const [key, pathType] of [["labpath", "lab"], ["filepath", "file"], ["urlpath", "url"]] as const) {
     const path = url.searchParams.get(key);
     if (path) return { ...found, path, pathType };

@@ -253,6 +253,54 @@ fn the_key_follows_the_environment_and_nothing_else() {
     assert_ne!(same, key(&files, &BaseImage { id: "sha256:other".to_owned(), ..stack() }, &site));
     assert_ne!(same, key(&files, &base, &PlanOptions { platform: "linux/arm64".to_owned(), ..options() }));
     assert_ne!(same, key(&files, &base, &PlanOptions { ca_bundle: true, ..options() }));
+    assert_ne!(same, key(&files, &base, &as_of("2021-03-01")));
+    assert_ne!(key(&files, &base, &as_of("2021-03-02")), key(&files, &base, &as_of("2021-03-01")));
+    let named = with(("runtime.txt", "python-2021-03-01"));
+    assert_eq!(key(&named, &base, &site), key(&files, &base, &as_of("2021-03-01")), "wherever the day is named");
+}
+
+fn as_of(day: &str) -> PlanOptions {
+    PlanOptions { as_of: Some(day.parse().unwrap()), ..options() }
+}
+
+#[test]
+fn a_date_that_a_file_names_decides_what_is_installed() {
+    let files = [
+        ("runtime.txt", "\npython-3.11-2024-01-31"),
+        ("requirements.txt", "numpy"),
+        ("apt.txt", "curl"),
+        ("postBuild", SCRIPT),
+    ];
+    let plan = planned(&files);
+    let chosen = plan.as_of.as_ref().unwrap();
+    assert_eq!((chosen.date.to_string().as_str(), chosen.source.as_str()), ("2024-01-31", "runtime.txt:2"));
+    assert!(plan.notes.iter().any(|note| note.contains("2024-01-31 (runtime.txt:2)")), "{:?}", plan.notes);
+    let (environment, session) = (render_environment(&plan).dockerfile, render_session(&plan, "x").dockerfile);
+    let line = "export UV_EXCLUDE_NEWER=2024-01-31T23:59:59Z";
+    for (text, step) in [(&environment, "step=requirements"), (&session, "step=post-build")] {
+        let run = text.split("RUN ").find(|run| run.contains(step)).unwrap();
+        assert!(run.contains(line), "{run}");
+    }
+    // Debian's packages have no such thing; their step must not differ from day to day.
+    assert_eq!(environment.matches(line).count() + session.matches(line).count(), 2);
+    assert!(!render_environment(&planned(&files[1..])).dockerfile.contains("EXCLUDE_NEWER"));
+}
+
+#[test]
+fn a_date_that_is_asked_for_wins_and_the_plan_names_both() {
+    let files = [("runtime.txt", "python-3.11-2024-01-31"), ("requirements.txt", "numpy")];
+    let plan = plan(&tree(&files), &stack(), &as_of("2023-06-01")).unwrap();
+    let chosen = plan.as_of.as_ref().unwrap();
+    assert_eq!((chosen.date.to_string().as_str(), chosen.source.as_str()), ("2023-06-01", "asked for"));
+    let said = |words: [&str; 3]| plan.notes.iter().any(|note| words.iter().all(|word| note.contains(word)));
+    assert!(said(["runtime.txt:1", "2024-01-31", "2023-06-01"]), "{:?}", plan.notes);
+    assert!(render_environment(&plan).dockerfile.contains("UV_EXCLUDE_NEWER=2023-06-01T23:59:59Z"));
+}
+
+#[test]
+fn a_date_says_that_a_dockerfile_decides_by_itself() {
+    let plan = plan(&tree(&[("Dockerfile", "FROM x\n")]), &stack(), &as_of("2023-06-01")).unwrap();
+    assert!(plan.notes.iter().any(|note| note.contains("2023-06-01 has no effect")), "{:?}", plan.notes);
 }
 
 #[test]

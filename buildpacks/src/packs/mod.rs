@@ -6,8 +6,10 @@ pub(crate) mod post_build;
 pub(crate) mod python;
 pub(crate) mod start;
 
+use bindery_core::Date;
+
 use crate::error::PlanError;
-use crate::plan::{Action, IgnoredFile, PythonChoice, Step, UsedFile};
+use crate::plan::{Action, DateChoice, IgnoredFile, PythonChoice, Step, UsedFile};
 use crate::repo::Repo;
 
 /// One buildpack.
@@ -26,6 +28,8 @@ pub(crate) trait Pack: Sync {
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) python: Option<PythonChoice>,
+    /// The day whose packages are installed. Set before any pack is asked when the visitor chose one.
+    pub(crate) as_of: Option<DateChoice>,
     pub(crate) used: Vec<UsedFile>,
     pub(crate) ignored: Vec<IgnoredFile>,
     pub(crate) notes: Vec<String>,
@@ -40,6 +44,17 @@ impl Draft {
         let file = file.into();
         if !self.used.iter().any(|used| used.file == file) {
             self.used.push(UsedFile { file, r#for: purpose.into() });
+        }
+    }
+
+    /// Takes up the day a file names, at `place`, unless another was chosen before.
+    pub(crate) fn dated(&mut self, date: Date, place: &str) {
+        match &self.as_of {
+            Some(chosen) if chosen.date == date => {}
+            Some(chosen) => self
+                .notes
+                .push(format!("{place} names the date {date}, which gives way to {}, {}.", chosen.date, chosen.source)),
+            None => self.as_of = Some(DateChoice { date, source: place.to_owned() }),
         }
     }
 

@@ -42,8 +42,8 @@ fn choose(repo: &Repo<'_>, file: &EnvFile, draft: &mut Draft) -> Result<(), Plan
     let asked = runtime::parse(&file.path, &file.bytes)?;
     let place = format!("{}:{}", file.path, asked.line);
     draft.uses(&file.path, "the Python version");
-    if let Some(date) = &asked.date {
-        draft.notes.push(format!("{place} names the date {date}, which has no effect yet: packages are today's."));
+    if let Some(date) = asked.date {
+        draft.dated(date, &place);
     }
     let Some(version) = asked.python else { return Ok(()) };
     if version.patch.is_some() {

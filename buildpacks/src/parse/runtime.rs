@@ -1,5 +1,7 @@
 //! `runtime.txt`: one line, `name`, `name-version`, `name-date` or `name-version-date`.
 
+use bindery_core::Date;
+
 use crate::PlanError;
 use crate::error::{UNSUPPORTED, shown};
 use crate::parse::text;
@@ -47,8 +49,8 @@ impl PythonVersion {
 pub(crate) struct Runtime {
     /// The Python, where a version is named.
     pub(crate) python: Option<PythonVersion>,
-    /// The date, as written.
-    pub(crate) date: Option<String>,
+    /// The day whose packages are asked for.
+    pub(crate) date: Option<Date>,
     /// The line it stands on, from 1.
     pub(crate) line: u32,
 }
@@ -81,10 +83,14 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Runtime, PlanError> {
         "julia" => Some("Julia"),
         _ => return Err(bad()),
     };
-    if date.is_some_and(|date| !is_date(date)) {
-        let message = format!("{:?} does not end in a date of the calendar.", shown(value));
-        return Err(PlanError::line(file, line, message, GRAMMAR));
-    }
+    let date = match date.map(|parts| parts.join("-").parse::<Date>()) {
+        Some(Err(_)) => {
+            let message = format!("{:?} does not end in a date of the calendar.", shown(value));
+            return Err(PlanError::line(file, line, message, GRAMMAR));
+        }
+        Some(Ok(date)) => Some(date),
+        None => None,
+    };
     if let Some(language) = other {
         let message = format!("The repository asks for {language}, which is not supported yet.");
         let hint = format!("Until then, a Dockerfile can install {language}.");
@@ -94,27 +100,7 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Runtime, PlanError> {
         Some(version) => Some(PythonVersion::parse(version).ok_or_else(bad)?),
         None => None,
     };
-    Ok(Runtime { python, date: date.map(|date| date.join("-")), line })
-}
-
-fn is_date([year, month, day]: [&str; 3]) -> bool {
-    let number = |text: &str, length: usize| {
-        (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit()))
-            .then(|| text.parse::<u32>().ok())
-            .flatten()
-    };
-    let (Some(year), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2)) else {
-        return false;
-    };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return false,
-    };
-    (1991..=9999).contains(&year) && (1..=days).contains(&day)
+    Ok(Runtime { python, date, line })
 }
 
 #[cfg(test)]
@@ -137,7 +123,7 @@ mod tests {
         ] {
             let runtime = parse("runtime.txt", text.as_bytes()).unwrap();
             assert_eq!(runtime.python, python.map(version), "{text}");
-            assert_eq!(runtime.date.as_deref(), date, "{text}");
+            assert_eq!(runtime.date.map(|date| date.to_string()).as_deref(), date, "{text}");
         }
     }
 

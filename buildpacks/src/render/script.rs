@@ -35,9 +35,18 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
         let variables: Vec<String> = CA_VARIABLES.iter().map(|name| format!("{name}={CA_TARGET}")).collect();
         lines.push(format!("export {}", variables.join(" ")));
     }
+    if let Some(chosen) = plan.as_of.as_ref().filter(|_| is_dated(&step.action)) {
+        lines.push(format!("export UV_EXCLUDE_NEWER={}", chosen.date.end()));
+    }
     lines.extend(body);
     let mounts: String = mounts.iter().map(|mount| format!("{mount} \\\n    ")).collect();
     Some(format!("RUN {mounts}{}\n", lines.join("; \\\n    ")))
+}
+
+/// Whether a step takes from an index what could be had on the plan's day. Not one that installs what a lock file names: there the
+/// lock decides.
+const fn is_dated(action: &Action) -> bool {
+    matches!(action, Action::InstallPython { .. } | Action::RunPostBuild { .. })
 }
 
 fn check_python(plan: &BuildPlan, major: u32, minor: Option<u32>, asked_by: &str) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bindery_core::ImageName;
+use bindery_core::{AsOf, ImageName};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Layers;
@@ -80,6 +80,9 @@ pub(crate) struct Target {
     /// A branch, tag or commit.
     #[arg(long = "ref", default_value = "HEAD", value_name = "REF")]
     pub(crate) reference: String,
+    /// Install the packages that could be had on this day, like 2021-03-01, or on the day of the `commit`.
+    #[arg(long, value_name = "DATE|commit")]
+    pub(crate) as_of: Option<AsOf>,
 }
 
 impl Cli {

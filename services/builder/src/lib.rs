@@ -25,7 +25,7 @@ use bindery_core::EventBody;
 
 pub use config::Config;
 pub use naming::Naming;
-pub use pipeline::{CacheSharing, Finished, Pipeline, Site, Source};
+pub use pipeline::{CacheSharing, Finished, Order, Pipeline, Site, Source, Wishes, day};
 pub use run::{Builder, Seams};
 
 /// Told what a build does, in order. Must not block.

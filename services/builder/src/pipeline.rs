@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bindery_buildpacks::{BuildPlan, PlanOptions, Rendered, plan, render_dockerfile_repo, render_session};
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
 use bindery_core::{
-    EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, ResolvedRef, Tree, WorkerId,
+    AsOf, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, Tree, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,25 @@ pub struct Source {
     pub commit: Option<String>,
 }
 
+/// What is asked for besides the content.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// The day whose packages are installed; today's when none is named.
+    pub as_of: Option<Date>,
+}
+
+/// One session image to build.
+pub struct Order {
+    /// The repository's content.
+    pub tree: Arc<dyn Tree>,
+    /// Where that came from.
+    pub source: Source,
+    /// What is asked for besides.
+    pub wishes: Wishes,
+    /// What the image is called.
+    pub image: ImageName,
+}
+
 /// A build that gave an image.
 #[derive(Debug, Clone)]
 pub struct Finished {
@@ -93,14 +112,18 @@ impl Pipeline {
     ///
     /// # Errors
     /// A user fault naming file and line, or ours when the base image is missing or breaks its contract.
-    pub async fn plan(&self, tree: &Arc<dyn Tree>, source: &Source) -> Result<BuildPlan, Fault> {
+    pub async fn plan(&self, tree: &Arc<dyn Tree>, source: &Source, wishes: &Wishes) -> Result<BuildPlan, Fault> {
         let base = self.images.base(&self.site.base_image).await?;
         let cache_scope = match self.site.cache_sharing {
             CacheSharing::Repository => ImageKey::of_parts([source.repository.as_bytes()]).to_string(),
             CacheSharing::Site => String::new(),
         };
-        let options =
-            PlanOptions { platform: self.site.platform.clone(), ca_bundle: self.site.ca_bundle.is_some(), cache_scope };
+        let options = PlanOptions {
+            platform: self.site.platform.clone(),
+            ca_bundle: self.site.ca_bundle.is_some(),
+            cache_scope,
+            as_of: wishes.as_of,
+        };
         let tree = Arc::clone(tree);
         let planned = tokio::task::spawn_blocking(move || plan(tree.as_ref(), &base, &options)).await;
         Ok(planned.map_err(|error| Fault::us("plan-crashed", format!("planning ended abnormally: {error}")))??)
@@ -113,12 +136,13 @@ impl Pipeline {
     pub async fn build_commit(
         &self,
         content: &dyn ContentProvider,
-        resolved: &ResolvedRef,
+        request: &BuildRequest,
         image: ImageName,
         leases: &dyn Leases,
         holder: &WorkerId,
         report: Arc<dyn Report>,
     ) -> Result<Finished, Fault> {
+        let resolved = &request.resolved;
         let commit = resolved.commit.short();
         report.event(EventBody::message(Phase::Fetching, format!("Fetching {} at {commit}", resolved.repo_url)));
         let (tree, fetched) = content.fetch(resolved).await?;
@@ -129,7 +153,8 @@ impl Pipeline {
             reference: resolved.spec.reference.to_string(),
             commit: Some(resolved.commit.to_string()),
         };
-        self.build_tree(tree, &source, image, leases, holder, report).await
+        let wishes = Wishes { as_of: day(request.as_of, fetched.committed)? };
+        self.build_tree(Order { tree, source, wishes, image }, leases, holder, report).await
     }
 
     /// Builds the session image of a tree.
@@ -138,14 +163,13 @@ impl Pipeline {
     /// The first step's fault. No image of that name is left behind.
     pub async fn build_tree(
         &self,
-        tree: Arc<dyn Tree>,
-        source: &Source,
-        image: ImageName,
+        order: Order,
         leases: &dyn Leases,
         holder: &WorkerId,
         report: Arc<dyn Report>,
     ) -> Result<Finished, Fault> {
-        let plan = Arc::new(self.plan(&tree, source).await?);
+        let Order { tree, source, wishes, image } = order;
+        let plan = Arc::new(self.plan(&tree, &source, &wishes).await?);
         tell_plan(&plan, report.as_ref());
         let environment = plan.environment_key.clone();
         let rendered = match &environment {
@@ -156,7 +180,7 @@ impl Pipeline {
             None => render_dockerfile_repo(&plan, tree.as_ref())?,
         };
         report.event(EventBody::message(Phase::Building, "Adding the repository"));
-        let labels = labels(source, environment.as_ref());
+        let labels = labels(&source, environment.as_ref());
         let job = job(image.clone(), rendered, Arc::clone(&tree), labels, self.site.ca_bundle.as_deref());
         let progress = StepReporter::new(Arc::clone(&report), Some(Arc::clone(&plan)), Phase::Building, "repo");
         let built = self.images.build(job, progress.clone()).await;
@@ -170,6 +194,21 @@ impl Pipeline {
         report.event(EventBody::message(Phase::Pushing, "Pushing the image to the registry"));
         let progress = StepReporter::new(Arc::clone(report), None, Phase::Pushing, "push");
         Ok(Some(registry.push(image, progress).await?))
+    }
+}
+
+/// The day that is meant, where the commit was made on `committed`.
+///
+/// # Errors
+/// The commit's own day is asked for, and is not known.
+pub fn day(as_of: Option<AsOf>, committed: Option<Date>) -> Result<Option<Date>, Fault> {
+    match as_of.map(|day| day.date(committed)) {
+        None => Ok(None),
+        Some(Some(date)) => Ok(Some(date)),
+        Some(None) => {
+            Err(Fault::user("commit-without-date", "The packages of the commit's day are asked for, and it has none.")
+                .hint("Name the day, like 2021-03-01."))
+        }
     }
 }
 

@@ -134,10 +134,7 @@ impl Builder {
             let report: Arc<dyn Report> = Arc::clone(&journal) as _;
             let content = self.seams.content.as_ref();
             let leases = self.seams.leases.as_ref();
-            let built = self
-                .pipeline
-                .build_commit(content, &request.resolved, image.clone(), leases, &self.worker, report)
-                .await;
+            let built = self.pipeline.build_commit(content, request, image.clone(), leases, &self.worker, report).await;
             match built {
                 Err(fault) if fault.by == FaultBy::Us && fault.retry && tries < TRIES => {
                     tracing::warn!(build = %lease.record.id, "build failed by our fault, trying again: {fault}");

@@ -119,6 +119,7 @@ impl Shared {
             received: session.received(),
             entries: walked.len() as u64,
             bytes: walked.iter().map(|(entry, _)| entry.size).sum(),
+            committed: store.committed(&resolved.commit)?,
         };
         tracing::debug!(
             repository = %resolved.repo_url, commit = %resolved.commit, received = report.received,

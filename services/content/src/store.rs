@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use bindery_core::CommitId;
+use bindery_core::{CommitId, Date};
 use git2::{Indexer, ObjectType, Odb, Oid};
 
 use crate::Error;
@@ -41,14 +41,22 @@ impl ObjectStore {
 
     /// The tree of a commit.
     pub(crate) fn tree_of(&self, commit: &CommitId) -> Result<Oid, Error> {
-        let content =
-            self.object(oid(commit.as_str())?, ObjectType::Commit, MAX_COMMIT_OBJECT).map_err(|error| match error {
-                Error::Damaged(_) => Error::NotACommit(commit.to_string()),
-                other => other,
-            })?;
+        let content = self.commit(commit)?;
         let line = content.split(|b| *b == b'\n').next().unwrap_or_default();
         let tree = line.strip_prefix(b"tree ").and_then(|id| std::str::from_utf8(id).ok());
         oid(tree.ok_or_else(|| Error::Damaged(format!("commit {commit} has no tree")))?)
+    }
+
+    /// The day on which the commit was made; `None` where it says none that can be.
+    pub(crate) fn committed(&self, commit: &CommitId) -> Result<Option<Date>, Error> {
+        Ok(committed(&self.commit(commit)?))
+    }
+
+    fn commit(&self, commit: &CommitId) -> Result<Vec<u8>, Error> {
+        self.object(oid(commit.as_str())?, ObjectType::Commit, MAX_COMMIT_OBJECT).map_err(|error| match error {
+            Error::Damaged(_) => Error::NotACommit(commit.to_string()),
+            other => other,
+        })
     }
 
     /// The bytes of a tree.
@@ -80,6 +88,15 @@ impl ObjectStore {
         }
         Ok(self.objects.read(id).map_err(damaged)?.data().to_vec())
     }
+}
+
+/// The committer's day, in UTC: `committer Name <address> seconds zone`, among the lines before the first empty one. A name may hold
+/// anything, so the line is read from its end.
+fn committed(commit: &[u8]) -> Option<Date> {
+    let lines = commit.split(|b| *b == b'\n').take_while(|line| !line.is_empty());
+    let line = lines.into_iter().find(|line| line.starts_with(b"committer "))?;
+    let seconds = line.rsplit(|b| *b == b' ').nth(1)?;
+    Date::of_unix_seconds(std::str::from_utf8(seconds).ok()?.parse().ok()?)
 }
 
 /// Receives one pack: measured first, then indexed, every object's id computed from its content.
@@ -146,4 +163,28 @@ fn damaged(error: git2::Error) -> Error {
 
 fn disk(error: &std::io::Error) -> Error {
     Error::Machine(format!("no working space: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::committed;
+
+    #[test]
+    fn a_commit_says_its_day_or_none() {
+        let day = |text: &str| committed(text.as_bytes()).map(|date| date.to_string());
+        let commit =
+            |line: &str| day(&format!("tree x\nauthor A <a@b> 1 +0000\n{line}\n\ncommitter C <c@d> 978307200 +0000\n"));
+        assert_eq!(commit("committer C <c@d> 1709251199 +0200").as_deref(), Some("2024-02-29"));
+        assert_eq!(commit("committer 9 > 8 7 <c@d> 1709251200 -0500").as_deref(), Some("2024-03-01"));
+        for line in [
+            "committer",
+            "committer ",
+            "committer C <c@d> x +0000",
+            "committer C <c@d> -5 +0000",
+            "tagger C <c@d> 5 +0000",
+        ] {
+            assert_eq!(commit(line), None, "{line}");
+        }
+        assert_eq!(day(""), None);
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildId, EnvironmentKey, Fault, ImageKey, ImageRef, ResolvedRef, Timestamp};
+use crate::{AsOf, BuildId, EnvironmentKey, Fault, ImageKey, ImageRef, ResolvedRef, Timestamp};
 
 /// The name of a builder process, for logs and leases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,6 +29,17 @@ pub struct BuildRequest {
     pub key: ImageKey,
     /// The repository at one commit.
     pub resolved: ResolvedRef,
+    /// The day whose packages are asked for; today's when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOf>,
+}
+
+impl BuildRequest {
+    /// A request on a site described by `recipe`; see [`ImageKey::new`].
+    #[must_use]
+    pub fn new(resolved: ResolvedRef, as_of: Option<AsOf>, recipe: &str) -> Self {
+        Self { key: ImageKey::new(&resolved, as_of, recipe), resolved, as_of }
+    }
 }
 
 /// What became of a build.

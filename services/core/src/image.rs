@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::ResolvedRef;
+use crate::{AsOf, ResolvedRef};
 
 macro_rules! key {
     ($(#[$doc:meta])* $name:ident) => {
@@ -54,10 +54,13 @@ key!(
 );
 
 impl ImageKey {
-    /// The key of `resolved` on a site described by `recipe` (base image, buildpack version, platform, …).
+    /// The key of `resolved` with the packages of that day, if one is asked for, on a site described by `recipe` (base image,
+    /// buildpack version, platform, …).
     #[must_use]
-    pub fn new(resolved: &ResolvedRef, recipe: &str) -> Self {
-        Self::of_parts([resolved.identity.as_bytes(), resolved.commit.as_str().as_bytes(), recipe.as_bytes()])
+    pub fn new(resolved: &ResolvedRef, as_of: Option<AsOf>, recipe: &str) -> Self {
+        let day = as_of.map(|day| day.to_string());
+        let parts = [resolved.identity.as_str(), resolved.commit.as_str(), recipe];
+        Self::of_parts(parts.into_iter().chain(day.as_deref()).map(str::as_bytes))
     }
 }
 

@@ -14,10 +14,12 @@
 //! | `session.rs` | a session: request, record; `session_state.rs` its state machine |
 //! | `event.rs` | what a visitor sees, step by step |
 //! | `fault.rs` | what went wrong, whose fault it is, what to do |
+//! | `date.rs` | days of the calendar, and the day whose packages are asked for |
 //! | `id.rs`, `time.rs`, `secret.rs`, `network.rs` | small vocabulary |
 //! | `seams/` | one trait per outside world, its contract written on each method |
 
 mod build;
+mod date;
 mod event;
 mod fault;
 mod git_ref;
@@ -35,6 +37,7 @@ mod time;
 mod tree;
 
 pub use build::{BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, Fence, WorkerId};
+pub use date::{AsOf, AsOfError, Date, DateError};
 pub use event::{Event, EventBody, EventId, LogStream, Phase, Ready, StepMark, StepStatus, Topic};
 pub use fault::{Fault, FaultBy};
 pub use git_ref::{GitRef, GitRefError};

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bindery_core::{Provider, RepoSpec, SpecError};
+use bindery_core::{AsOf, Provider, RepoSpec, SpecError};
 use bindery_frontend::{AboutPage, ErrorPage, FormValues, HomePage, LoadingPage, Shell};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::Web;
 use crate::headers::{content_security_policy, nonce};
 use crate::providers;
+use crate::stream::query_value;
 
 /// The form of the home page, submitted without script.
 #[derive(Debug, Default, Deserialize)]
@@ -23,6 +24,7 @@ pub(crate) struct LaunchForm {
     git_ref: String,
     path: String,
     path_type: String,
+    as_of: String,
 }
 
 /// `GET /`.
@@ -55,6 +57,7 @@ pub(crate) async fn launch_form(web: web::Data<Web>, form: web::Query<LaunchForm
                 git_ref: form.git_ref,
                 path: form.path,
                 path_type: form.path_type,
+                as_of: form.as_of,
                 error: Some(error.to_string()),
             };
             home_with(&web, StatusCode::BAD_REQUEST, values)
@@ -62,7 +65,7 @@ pub(crate) async fn launch_form(web: web::Data<Web>, form: web::Query<LaunchForm
     }
 }
 
-/// `v2/<provider>/<spec>[?<kind>=<path>]` for a filled-in form.
+/// `v2/<provider>/<spec>[?<kind>=<path>][&as_of=<day>]` for a filled-in form.
 fn launch_link(form: &LaunchForm, config: &crate::Config) -> Result<String, SpecError> {
     let provider: Provider = form.provider.parse()?;
     let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -85,8 +88,16 @@ fn launch_link(form: &LaunchForm, config: &crate::Config) -> Result<String, Spec
         _ => "labpath",
     };
     let path = form.path.trim();
-    let query = if path.is_empty() { String::new() } else { format!("?{kind}={}", escape(path)) };
-    Ok(format!("v2/{spec}{query}"))
+    let mut query = Vec::new();
+    if !path.is_empty() {
+        query.push(format!("{kind}={}", escape(path)));
+    }
+    // As typed: the page it leads to says what is wrong with it.
+    if !form.as_of.trim().is_empty() {
+        query.push(format!("as_of={}", escape(form.as_of.trim())));
+    }
+    let mark = if query.is_empty() { "" } else { "?" };
+    Ok(format!("v2/{spec}{mark}{}", query.join("&")))
 }
 
 /// `GET /v2/<provider>/<spec>`: the page that watches a build and goes to the session.
@@ -110,6 +121,9 @@ pub(crate) async fn loading(request: HttpRequest, web: web::Data<Web>) -> HttpRe
         spec: raw_spec.trim_end_matches('/').to_owned(),
         repository: spec.repository.clone(),
         git_ref: spec.reference.to_string(),
+        as_of: query_value(request.query_string(), "as_of")
+            .and_then(|day| day.parse::<AsOf>().ok())
+            .map(|day| day.to_string()),
         repository_url: Some(repository_url),
         build_log_url: None,
     };
@@ -202,12 +216,17 @@ mod tests {
     use crate::Config;
 
     fn link(provider: &str, repo: &str, git_ref: &str, path: &str) -> String {
+        link_of_day(provider, repo, git_ref, path, "")
+    }
+
+    fn link_of_day(provider: &str, repo: &str, git_ref: &str, path: &str, as_of: &str) -> String {
         let form = LaunchForm {
             provider: provider.into(),
             repo: repo.into(),
             git_ref: git_ref.into(),
             path: path.into(),
             path_type: "lab".into(),
+            as_of: as_of.into(),
         };
         launch_link(&form, &Config::default()).unwrap_or_else(|error| error.to_string())
     }
@@ -218,6 +237,12 @@ mod tests {
         assert_eq!(link("gh", "a/b", "release/v1", "x y.ipynb"), "v2/gh/a/b/release/v1?labpath=x%20y%2Eipynb");
         assert_eq!(link("gl", "https://gitlab.com/g/s/p", "main", ""), "v2/gl/g%2Fs%2Fp/main");
         assert_eq!(link("git", "https://example.org/a/b.git", "", ""), "v2/git/https%3A%2F%2Fexample.org%2Fa%2Fb/HEAD");
+    }
+
+    #[test]
+    fn a_form_may_ask_for_the_packages_of_a_day() {
+        assert_eq!(link_of_day("gh", "a/b", "", "", " 2021-03-01 "), "v2/gh/a/b/HEAD?as_of=2021%2D03%2D01");
+        assert_eq!(link_of_day("gh", "a/b", "", "x", "commit"), "v2/gh/a/b/HEAD?labpath=x&as_of=commit");
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
     let visit = Visit {
         provider: provider.to_owned(),
         raw_spec: raw_spec.to_owned(),
+        as_of: query_value(request.query_string(), "as_of").filter(|day| !day.is_empty()),
         client_ip: client_ip(&request, &web.config.trusted_proxies),
         resume: last_event_id(headers, request.query_string()),
         build_only: query_flag(request.query_string(), "build_only"),
@@ -162,6 +163,6 @@ fn query_flag(query: &str, name: &str) -> bool {
     query_value(query, name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-fn query_value(query: &str, name: &str) -> Option<String> {
+pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

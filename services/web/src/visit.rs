@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bindery_core::seams::StoreError;
 use bindery_core::{
-    BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey, LaunchId,
-    LaunchRequest, LaunchSource, Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, Timestamp, Topic,
+    AsOf, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, LaunchId, LaunchRequest,
+    LaunchSource, Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, Timestamp, Topic,
 };
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -27,6 +27,8 @@ pub(crate) struct Visit {
     pub(crate) provider: String,
     /// The rest of the path, still percent-encoded.
     pub(crate) raw_spec: String,
+    /// `as_of`, as written in the query.
+    pub(crate) as_of: Option<String>,
     pub(crate) client_ip: String,
     /// `Last-Event-ID`.
     pub(crate) resume: Option<StreamId>,
@@ -164,8 +166,13 @@ impl Web {
     async fn resolve(&self, visit: &Visit) -> Result<BuildRequest, Stop> {
         let spec = RepoSpec::parse(&visit.provider, &visit.raw_spec)
             .map_err(|error| Fault::user("bad-spec", error.to_string()))?;
+        let as_of: Option<AsOf> = match visit.as_of.as_deref().map(str::parse) {
+            Some(Err(error)) => return Err(Fault::user("bad-date", format!("as_of: {error}.")).into()),
+            Some(Ok(day)) => Some(day),
+            None => None,
+        };
         let resolved = self.content.resolve(&spec).await?;
-        Ok(BuildRequest { key: ImageKey::new(&resolved, &self.recipe), resolved })
+        Ok(BuildRequest::new(resolved, as_of, &self.recipe))
     }
 
     /// Makes the next request for this image build it again.

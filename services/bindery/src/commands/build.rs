@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use async_trait::async_trait;
-use bindery_builder::{Pipeline, Report};
+use bindery_builder::{Order, Pipeline, Report};
 use bindery_core::seams::{Lease, Leases, StoreError};
 use bindery_core::{EventBody, Fence, ImageKey, ImageName, WorkerId};
 
@@ -30,14 +30,14 @@ pub(crate) async fn build(
         bail!("--push needs a registry: set registry.url");
     }
     let pipeline = Pipeline::new(wire::images(config), registry, wire::naming(config), wire::site(config)?);
-    let Subject { tree, source, identity } = target::open(config, target).await?;
+    let Subject { tree, source, wishes, identity } = target::open(config, target).await?;
     let image = match image {
         Some(image) => image,
         None => pipeline.naming().session(&ImageKey::of_parts([identity.as_bytes()]))?,
     };
     let holder = WorkerId("command-line".to_owned());
     let report: Arc<dyn Report> = Arc::new(output);
-    match pipeline.build_tree(tree, &source, image, &Uncontended, &holder, Arc::clone(&report)).await {
+    match pipeline.build_tree(Order { tree, source, wishes, image }, &Uncontended, &holder, Arc::clone(&report)).await {
         Ok(finished) => {
             report.event(EventBody::built(finished.image.name.clone()));
             writeln!(std::io::stdout(), "{}", finished.image.name)?;

@@ -3,11 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bindery_buildpacks::{BuildPlan, PlanOptions, render_dockerfile_repo, render_environment, render_session};
-use bindery_core::{BaseImage, Fault, Tree};
+use bindery_core::{BaseImage, Fault};
 use serde_json::json;
 
 use super::target::{self, Subject};
@@ -22,7 +21,7 @@ const ENGINE_WAIT: Duration = Duration::from_secs(5);
 pub(crate) async fn plan(config: &Config, target: &Target, as_json: bool) -> anyhow::Result<ExitCode> {
     let subject = target::open(config, target).await?;
     let mut out = std::io::stdout();
-    match plan_of(config, &subject.tree).await {
+    match plan_of(config, &subject).await {
         Ok(plan) if as_json => writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?,
         Ok(plan) => out.write_all(describe(&plan).as_bytes())?,
         Err(fault) if as_json => {
@@ -36,8 +35,8 @@ pub(crate) async fn plan(config: &Config, target: &Target, as_json: bool) -> any
 
 /// `bindery dockerfile`.
 pub(crate) async fn dockerfile(config: &Config, target: &Target) -> anyhow::Result<ExitCode> {
-    let Subject { tree, .. } = target::open(config, target).await?;
-    let plan = plan_of(config, &tree).await?;
+    let subject = target::open(config, target).await?;
+    let plan = plan_of(config, &subject).await?;
     let mut out = std::io::stdout();
     match &plan.environment_key {
         Some(key) => {
@@ -45,12 +44,12 @@ pub(crate) async fn dockerfile(config: &Config, target: &Target) -> anyhow::Resu
             writeln!(out, "# Environment image: {name}\n{}", render_environment(&plan).dockerfile)?;
             writeln!(out, "# Session image\n{}", render_session(&plan, name.as_str()).dockerfile)?;
         }
-        None => writeln!(out, "{}", render_dockerfile_repo(&plan, tree.as_ref())?.dockerfile)?,
+        None => writeln!(out, "{}", render_dockerfile_repo(&plan, subject.tree.as_ref())?.dockerfile)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn plan_of(config: &Config, tree: &Arc<dyn Tree>) -> Result<BuildPlan, Fault> {
+async fn plan_of(config: &Config, subject: &Subject) -> Result<BuildPlan, Fault> {
     let site = wire::site(config).map_err(|error| Fault::us("bad-configuration", format!("{error:#}")))?;
     let asked = tokio::time::timeout(ENGINE_WAIT, wire::images(config).base(&site.base_image)).await;
     let (base, assumed) = match asked {
@@ -58,9 +57,13 @@ async fn plan_of(config: &Config, tree: &Arc<dyn Tree>) -> Result<BuildPlan, Fau
         // A plan needs no engine; only the version of the base's Python and the exact key do.
         Ok(Err(_)) | Err(_) => (assumed_base(&site.base_image), true),
     };
-    let options =
-        PlanOptions { platform: site.platform, ca_bundle: site.ca_bundle.is_some(), ..PlanOptions::default() };
-    let mut plan = bindery_buildpacks::plan(tree.as_ref(), &base, &options)?;
+    let options = PlanOptions {
+        platform: site.platform,
+        ca_bundle: site.ca_bundle.is_some(),
+        as_of: subject.wishes.as_of,
+        ..PlanOptions::default()
+    };
+    let mut plan = bindery_buildpacks::plan(subject.tree.as_ref(), &base, &options)?;
     if assumed {
         plan.notes.push(format!(
             "The base image {} could not be inspected; this plan assumes that it keeps the docker-stacks contract.",
@@ -98,6 +101,9 @@ fn describe(plan: &BuildPlan) -> String {
     let _ = writeln!(text, "Base image: {}", plan.base);
     if let Some(python) = &plan.python {
         let _ = writeln!(text, "Python: {} ({})", python.version, python.source);
+    }
+    if let Some(day) = &plan.as_of {
+        let _ = writeln!(text, "Packages of: {} ({})", day.date, day.source);
     }
     for used in &plan.used {
         let _ = writeln!(text, "Uses {}: {}", used.file, used.r#for);

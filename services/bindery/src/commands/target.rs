@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bindery_builder::Source;
+use bindery_builder::{Source, Wishes, day};
 use bindery_core::{Fault, GitRef, Provider, RepoSpec, RepoUrl, Tree};
 
 use crate::cli::Target;
@@ -14,6 +14,8 @@ use crate::wire;
 pub(super) struct Subject {
     pub(super) tree: Arc<dyn Tree>,
     pub(super) source: Source,
+    /// What is asked for besides.
+    pub(super) wishes: Wishes,
     /// What the same content always gives, for naming images.
     pub(super) identity: String,
 }
@@ -22,26 +24,34 @@ pub(super) struct Subject {
 pub(super) async fn open(config: &Config, target: &Target) -> anyhow::Result<Subject> {
     let path = Path::new(&target.what);
     if path.is_dir() {
-        return Ok(local(config, path)?);
+        return Ok(local(config, path, target)?);
     }
     let spec = spec(target)?;
     let content = wire::content(config)?;
     std::fs::create_dir_all(&config.data_dir)?;
     let resolved = content.resolve(&spec).await?;
-    let (tree, _) = content.fetch(&resolved).await?;
+    let (tree, fetched) = content.fetch(&resolved).await?;
+    let wishes = Wishes { as_of: day(target.as_of, fetched.committed)? };
     let source = Source {
         repository: resolved.repo_url.to_string(),
         reference: target.reference.clone(),
         commit: Some(resolved.commit.to_string()),
     };
-    Ok(Subject { tree, source, identity: format!("{}@{}", resolved.identity, resolved.commit) })
+    let identity = format!("{}@{}", resolved.identity, resolved.commit);
+    Ok(Subject { tree, source, wishes, identity: dated(identity, target) })
 }
 
-fn local(config: &Config, path: &Path) -> Result<Subject, Fault> {
+/// Another day is another image.
+fn dated(identity: String, target: &Target) -> String {
+    target.as_of.map_or(identity.clone(), |day| format!("{identity}?as_of={day}"))
+}
+
+fn local(config: &Config, path: &Path, target: &Target) -> Result<Subject, Fault> {
+    let wishes = Wishes { as_of: day(target.as_of, None)? };
     let tree = bindery_content::local_tree(path, config.content.limits())?;
     let shown = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
     let source = Source { repository: "local".to_owned(), reference: "none".to_owned(), commit: None };
-    Ok(Subject { tree, source, identity: shown })
+    Ok(Subject { tree, source, wishes, identity: dated(shown, target) })
 }
 
 /// `gh/<owner>/<name>` and the like, or an address.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Fault, RepoSpec, ResolvedRef, Tree};
+use crate::{Date, Fault, RepoSpec, ResolvedRef, Tree};
 
-/// What a fetch cost, for the log.
+/// What a fetch cost, for the log, and what it learnt beside the content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FetchReport {
     /// Bytes received.
@@ -15,6 +15,8 @@ pub struct FetchReport {
     pub entries: u64,
     /// Bytes of all files together.
     pub bytes: u64,
+    /// The day on which the commit was made, as far as it says one.
+    pub committed: Option<Date>,
 }
 
 /// Resolves specs and fetches trees. The only seam behind which addresses a visitor named are contacted.

@@ -117,8 +117,8 @@ mod tests {
 
     use bindery_core::seams::{EventLog as _, Queue as _};
     use bindery_core::{
-        BuildOutcome, BuildRequest, EventBody, EventId, Fault, ImageKey, ImageRef, LaunchId, Phase, RepoSpec,
-        ResolvedRef, Timestamp, Topic, WorkerId,
+        BuildOutcome, BuildRequest, EventBody, EventId, Fault, ImageRef, LaunchId, Phase, RepoSpec, ResolvedRef,
+        Timestamp, Topic, WorkerId,
     };
 
     use super::prune;
@@ -134,7 +134,7 @@ mod tests {
             identity: "github.com/someone/repo".to_owned(),
             ref_url: String::new(),
         };
-        BuildRequest { key: ImageKey::new(&resolved, ""), resolved }
+        BuildRequest::new(resolved, None, "")
     }
 
     async fn build(store: &Embedded, number: u8, outcome: Option<BuildOutcome>) -> Topic {

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use bindery_core::seams::{Claimed, StoreError};
 use bindery_core::{
-    BuildOutcome, BuildRequest, EventBody, EventId, Fault, ImageKey, ImageRef, LaunchId, LaunchRequest, LaunchSource,
-    LogStream, Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, StepMark, StepStatus, Timestamp, Topic,
-    WorkerId,
+    BuildOutcome, BuildRequest, EventBody, EventId, Fault, ImageRef, LaunchId, LaunchRequest, LaunchSource, LogStream,
+    Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, StepMark, StepStatus, Timestamp, Topic, WorkerId,
 };
 use bindery_store::{Config, Stores};
 use futures::StreamExt as _;
@@ -162,7 +161,7 @@ pub(crate) fn request(number: u32) -> BuildRequest {
         identity: format!("github.com/someone/repo-{number}"),
         ref_url: format!("https://github.com/someone/repo-{number}/tree/main"),
     };
-    BuildRequest { key: ImageKey::new(&resolved, "test"), resolved }
+    BuildRequest::new(resolved, None, "test")
 }
 
 pub(crate) fn image() -> ImageRef {
