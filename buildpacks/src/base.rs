@@ -82,6 +82,13 @@ pub(crate) fn contract(base: &BaseImage) -> Result<Contract, PlanError> {
     }
 }
 
+impl Contract {
+    /// Where an environment of the kernel's own goes.
+    pub(crate) fn kernel_prefix(&self) -> String {
+        format!("{}/envs/kernel", self.prefix)
+    }
+}
+
 fn python(base: &BaseImage) -> Option<String> {
     let stated = base.label("io.bindery.python").or_else(|| base.env("PYTHON_VERSION"))?;
     PythonVersion::parse(stated).map(|_| stated.to_owned())

@@ -6,7 +6,7 @@ use crate::CATALOGUE;
 use crate::plan::IgnoredFile;
 
 /// Names that describe an environment no pack reads, and what kind it is.
-const OTHERS: [(&str, &str); 43] = [
+const OTHERS: [(&str, &str); 42] = [
     ("environment.yml", "conda environments"),
     ("environment.yaml", "conda environments"),
     ("conda-lock.yml", "conda environments"),
@@ -25,7 +25,6 @@ const OTHERS: [(&str, &str); 43] = [
     ("pylock.toml", "Python lock files"),
     ("poetry.lock", "Poetry lock files"),
     ("pdm.lock", "PDM lock files"),
-    (".python-version", ".python-version files"),
     (".tool-versions", ".tool-versions files"),
     ("requirements3.txt", "requirements3.txt files"),
     ("install.R", "R packages"),

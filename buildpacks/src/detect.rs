@@ -8,6 +8,7 @@ use crate::base::{Contract, contract};
 use crate::catalogue;
 use crate::packs::Draft;
 use crate::plan::{Action, BuildPlan, DateChoice, PlanOptions, Step};
+use crate::python_version;
 use crate::repo::Repo;
 use crate::{CATALOGUE, PlanError, VERSION};
 
@@ -36,6 +37,9 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         if draft.dockerfile.is_some() {
             break;
         }
+    }
+    if draft.dockerfile.is_none() {
+        python_version::settle(&mut draft, repo.contract.python.as_deref(), options)?;
     }
     let used: BTreeSet<&str> = draft.used.iter().map(|used| used.file.as_str()).collect();
     let ignored = catalogue::ignored(tree, repo.config_dir, draft.dockerfile.as_deref(), &|path| used.contains(path));
@@ -141,8 +145,8 @@ fn environment_key(
         parts.push(step.id.as_bytes().into());
         // Where the requirement stands does not change what is built.
         let action = match &step.action {
-            Action::CheckPython { major, minor, .. } => {
-                Action::CheckPython { major: *major, minor: *minor, asked_by: String::new() }
+            Action::CheckPython { allowed, .. } => {
+                Action::CheckPython { allowed: allowed.clone(), asked_by: String::new() }
             }
             action => action.clone(),
         };

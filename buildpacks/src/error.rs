@@ -19,6 +19,20 @@ pub enum PlanError {
         /// What to do about it.
         hint: String,
     },
+    /// A file asks for something that this site could have and does not. Not the fault of the file.
+    #[error("{file}: {message}")]
+    Site {
+        /// A stable kebab-case name.
+        code: &'static str,
+        /// The file, as the repository names it.
+        file: String,
+        /// The line, from 1.
+        line: Option<u32>,
+        /// What is missing, one sentence.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// `binder/` and `.binder/` both exist.
     #[error("both binder/ and .binder/ exist")]
     BothConfigDirs,
@@ -80,6 +94,9 @@ impl From<PlanError> for Fault {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::File { code, file, line, message, hint } => Fault::user(code, message).at(file, line).hint(hint),
+            PlanError::Site { code, file, line, message, hint } => {
+                Fault::us(code, message).at(file, line).hint(hint).retry(false)
+            }
             PlanError::BothConfigDirs => {
                 Fault::user("both-config-dirs", "The repository has both binder/ and .binder/; only one may exist.")
                     .at("binder", None)

@@ -11,6 +11,7 @@
 //! | `repo.rs` | the repository as packs see it: configuration directory, bounded reads of regular files |
 //! | `catalogue.rs` | every other file name that looks like an environment, with the reason it is not used |
 //! | `base.rs` | what a base image must offer |
+//! | `python_version.rs` | which Python: the base's own or one the site can fetch, chosen for all files that name one |
 //! | `packs/` | one file per buildpack: which files it reads and which steps it adds |
 //! | `parse/` | one file per format strangers write |
 //! | `render/` | a plan becomes Dockerfiles; `render/script.rs` holds every line of shell |
@@ -25,6 +26,7 @@ mod error;
 mod packs;
 mod parse;
 mod plan;
+mod python_version;
 mod render;
 mod repo;
 mod shell;
@@ -35,14 +37,16 @@ pub use detect::plan;
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
 pub use plan::{
-    Action, BuildPlan, DateChoice, IgnoredFile, PlanOptions, PythonChoice, RequirementsFile, Step, UsedFile, step_file,
+    Action, BuildPlan, DateChoice, IgnoredFile, PlanOptions, PythonChoice, PythonTarget, RequirementsFile, Step,
+    UsedFile, step_file,
 };
+pub use python_version::{PythonFallback, is_python_version};
 pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};
 pub use vertex::step_of_vertex;
 
 /// The version of what this crate renders. It goes up whenever the same plan would give a different image, and is part of
 /// every key, so that an upgrade never serves an image of the old recipe.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// Where in a build context this crate expects the repository's content of a session image.
 pub const CONTENT_PREFIX: &str = "content";

@@ -4,7 +4,7 @@ use bindery_core::{Date, EnvironmentKey};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Contract, DockerfileStep};
+use crate::{Contract, DockerfileStep, PythonFallback};
 
 /// What of this site changes a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,13 @@ pub struct PlanOptions {
     pub cache_scope: String,
     /// The day whose packages are asked for. Wins over a day that a file names.
     pub as_of: Option<Date>,
+    /// Pythons this site can fetch beside the base's own, e.g. `3.12` or `3.12.4`. Naming one here promises it: when it cannot be had,
+    /// that is the site's fault. Empty: only the base's.
+    pub pythons: Vec<String>,
+    /// Where they are fetched from, when not from where uv does by itself: an address of its `UV_PYTHON_INSTALL_MIRROR`.
+    pub python_mirror: Option<String>,
+    /// What becomes of a wish for a Python that is none of these.
+    pub python_fallback: PythonFallback,
 }
 
 /// A plan. Serialises as what `bindery plan --json` and the pages show.
@@ -68,6 +75,13 @@ impl BuildPlan {
     #[must_use]
     pub fn has_environment_steps(&self) -> bool {
         self.steps.iter().any(|step| !step.needs_content)
+    }
+
+    /// The prefix of the environment notebooks run in, when it is not the base's own.
+    #[must_use]
+    pub fn kernel_prefix(&self) -> Option<String> {
+        let made = |step: &Step| matches!(step.action, Action::CreateKernelEnvironment { .. });
+        self.steps.iter().any(made).then(|| self.contract.kernel_prefix())
     }
 
     /// Whether the repository brings its own Dockerfile, for [`crate::render_dockerfile_repo`].
@@ -140,12 +154,19 @@ pub struct Step {
 pub enum Action {
     /// Fails with a clear message unless the base's Python is this one. For bases that do not say which Python they have.
     CheckPython {
-        /// Major version.
-        major: u32,
-        /// Minor version, when one is asked for.
-        minor: Option<u32>,
+        /// The series that will do, e.g. `3.11`.
+        allowed: Vec<String>,
         /// Where it is asked for, as file and line.
         asked_by: String,
+    },
+    /// Fetches a Python and makes an environment with it for the notebooks, and a kernel that is the default one. The server and its
+    /// Python stay as they are.
+    CreateKernelEnvironment {
+        /// The Python, one of [`PlanOptions::pythons`].
+        version: String,
+        /// See [`PlanOptions::python_mirror`]. Not shown: it may hold a credential.
+        #[serde(skip)]
+        mirror: Option<String>,
     },
     /// Installs Debian packages, as root.
     InstallApt {
@@ -162,6 +183,8 @@ pub enum Action {
         prerelease: bool,
         /// `--require-hashes` was given.
         require_hashes: bool,
+        /// Where to.
+        target: PythonTarget,
     },
     /// Puts the repository's content into the home directory, as one layer.
     CopyContent {
@@ -189,15 +212,27 @@ impl Action {
     pub(crate) const fn rank(&self, needs_content: bool) -> u8 {
         match self {
             Self::CheckPython { .. } => 0,
-            Self::InstallApt { .. } => 1,
-            Self::InstallPython { .. } if !needs_content => 2,
-            Self::CopyContent { .. } => 3,
-            Self::InstallPython { .. } => 4,
-            Self::RunPostBuild { .. } => 5,
-            Self::PrepareStart { .. } => 6,
-            Self::Dockerfile(_) => 7,
+            Self::CreateKernelEnvironment { .. } => 1,
+            Self::InstallApt { .. } => 2,
+            Self::InstallPython { .. } if !needs_content => 3,
+            Self::CopyContent { .. } => 4,
+            Self::InstallPython { .. } => 5,
+            Self::RunPostBuild { .. } => 6,
+            Self::PrepareStart { .. } => 7,
+            Self::Dockerfile(_) => 8,
         }
     }
+}
+
+/// The environment Python packages go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PythonTarget {
+    /// The base's own, which the server runs in too.
+    #[default]
+    Base,
+    /// The one that [`Action::CreateKernelEnvironment`] makes.
+    Kernel,
 }
 
 /// A requirements file as it is handed to the installer.

@@ -116,6 +116,18 @@ fn picture_of_a_base_that_does_not_say_its_python() {
 }
 
 #[test]
+fn picture_of_a_kernel_with_a_python_of_its_own() {
+    let files =
+        [("runtime.txt", "python-3.12"), ("requirements.txt", "numpy"), ("apt.txt", "curl"), ("postBuild", SCRIPT)];
+    let options = PlanOptions {
+        pythons: vec!["3.12".to_owned()],
+        python_mirror: Some("https://mirror.example.org/python".to_owned()),
+        ..options()
+    };
+    insta::assert_snapshot!(picture(&tree(&files), &stack(), &options));
+}
+
+#[test]
 fn both_configuration_directories_are_refused_naming_both() {
     let fault = refused(&[("binder/a", ""), (".binder/a", "")]);
     assert_eq!(fault.code, "both-config-dirs");

@@ -10,6 +10,7 @@ use bindery_core::Date;
 
 use crate::error::PlanError;
 use crate::plan::{Action, DateChoice, IgnoredFile, PythonChoice, Step, UsedFile};
+use crate::python_version::PythonWant;
 use crate::repo::Repo;
 
 /// One buildpack.
@@ -30,6 +31,7 @@ pub(crate) struct Draft {
     pub(crate) python: Option<PythonChoice>,
     /// The day whose packages are installed. Set before any pack is asked when the visitor chose one.
     pub(crate) as_of: Option<DateChoice>,
+    pub(crate) wants: Vec<PythonWant>,
     pub(crate) used: Vec<UsedFile>,
     pub(crate) ignored: Vec<IgnoredFile>,
     pub(crate) notes: Vec<String>,
@@ -56,6 +58,11 @@ impl Draft {
                 .push(format!("{place} names the date {date}, which gives way to {}, {}.", chosen.date, chosen.source)),
             None => self.as_of = Some(DateChoice { date, source: place.to_owned() }),
         }
+    }
+
+    /// Records what a file asks of Python. Which one it becomes is settled when every pack has spoken.
+    pub(crate) fn want_python(&mut self, want: PythonWant) {
+        self.wants.push(want);
     }
 
     /// Adds a step.

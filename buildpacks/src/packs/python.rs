@@ -1,12 +1,15 @@
-//! `requirements.txt` and `runtime.txt`: Python packages and the Python they run on.
+//! `requirements.txt`, `runtime.txt` and `.python-version`: Python packages and the Python they run on.
 
 use std::collections::BTreeSet;
 
+use pep440_rs::VersionSpecifiers;
+
 use super::{Draft, Pack};
 use crate::error::PlanError;
+use crate::parse;
 use crate::parse::requirements::{self, Parsed};
-use crate::parse::runtime::{self, PythonVersion};
-use crate::plan::{Action, PythonChoice, RequirementsFile};
+use crate::plan::{Action, PythonTarget, RequirementsFile};
+use crate::python_version::PythonWant;
 use crate::repo::{EnvFile, Repo};
 
 /// The most files one requirements file may draw in.
@@ -20,15 +23,15 @@ impl Pack for Python {
     }
 
     fn files(&self) -> &'static [&'static str] {
-        &["requirements.txt", "runtime.txt"]
+        &["requirements.txt", "runtime.txt", ".python-version"]
     }
 
     fn plan(&self, repo: &Repo<'_>, draft: &mut Draft) -> Result<(), PlanError> {
-        if let Some(version) = &repo.contract.python {
-            draft.python = Some(PythonChoice { version: version.clone(), source: "base image".to_owned() });
-        }
         if let Some(file) = repo.file("runtime.txt")? {
-            choose(repo, &file, draft)?;
+            runtime(&file, draft)?;
+        }
+        if let Some(file) = repo.file(".python-version")? {
+            python_version(&file, draft)?;
         }
         if let Some(file) = repo.file("requirements.txt")? {
             install(repo, file, draft)?;
@@ -37,48 +40,46 @@ impl Pack for Python {
     }
 }
 
-/// Settles which Python `runtime.txt` gives.
-fn choose(repo: &Repo<'_>, file: &EnvFile, draft: &mut Draft) -> Result<(), PlanError> {
-    let asked = runtime::parse(&file.path, &file.bytes)?;
+/// What `runtime.txt` asks for.
+fn runtime(file: &EnvFile, draft: &mut Draft) -> Result<(), PlanError> {
+    let asked = parse::runtime::parse(&file.path, &file.bytes)?;
     let place = format!("{}:{}", file.path, asked.line);
     draft.uses(&file.path, "the Python version");
     if let Some(date) = asked.date {
         draft.dated(date, &place);
     }
     let Some(version) = asked.python else { return Ok(()) };
-    if version.patch.is_some() {
+    want(file, asked.line, version.series(), parse::python_version::series(version), version.patch.is_some(), draft);
+    Ok(())
+}
+
+/// What `.python-version` asks for.
+fn python_version(file: &EnvFile, draft: &mut Draft) -> Result<(), PlanError> {
+    let asked = parse::python_version::parse(&file.path, &file.bytes)?;
+    draft.uses(&file.path, "the Python version");
+    if asked.more {
+        draft.notes.push(format!("{} names several versions; the first counts.", file.path));
+    }
+    want(file, asked.line, asked.text, asked.specifiers, asked.patch, draft);
+    Ok(())
+}
+
+fn want(
+    file: &EnvFile,
+    line: u32,
+    text: String,
+    specifiers: Option<VersionSpecifiers>,
+    names_patch: bool,
+    draft: &mut Draft,
+) {
+    if names_patch {
         draft.notes.push(format!(
-            "{place} names a patch release; Python {} is used at the patch level the base image has.",
-            version.series()
+            "{}:{line} names a patch release; Python {text} is used at the patch level this site has.",
+            file.path
         ));
     }
-    let have = repo.contract.python.as_deref();
-    match have.and_then(PythonVersion::parse) {
-        Some(known) if !version.allows(known) => Err(PlanError::line(
-            &file.path,
-            asked.line,
-            format!(
-                "The repository asks for Python {}; this site has Python {}.",
-                version.series(),
-                have.unwrap_or_default()
-            ),
-            format!("Write python-{} or remove the file.", known.series()),
-        )
-        .coded("python-not-available")),
-        Some(_) => {
-            let version = have.unwrap_or_default().to_owned();
-            draft.python = Some(PythonChoice { version, source: place });
-            Ok(())
-        }
-        // The base does not say which Python it has, so the build asks it.
-        None => {
-            draft.python = Some(PythonChoice { version: version.series(), source: place.clone() });
-            let name = format!("check the Python version ({})", file.path);
-            let action = Action::CheckPython { major: version.major, minor: version.minor, asked_by: place };
-            let run = format!("python --version, expecting {}", version.series());
-            draft.step("python-version", &file.path, name, run, false, action);
-            Ok(())
-        }
+    if let Some(specifiers) = specifiers {
+        draft.want_python(PythonWant { specifiers, file: file.path.clone(), line, text });
     }
 }
 
@@ -129,7 +130,7 @@ fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Result<(), Plan
     let root = if climbs { root_path.clone() } else { without_config_dir(repo, &root_path, &mut files) };
     let name = format!("install Python packages ({root_path})");
     let run = format!("uv pip install -r {root_path}");
-    let action = Action::InstallPython { root, files, prerelease, require_hashes };
+    let action = Action::InstallPython { root, files, prerelease, require_hashes, target: PythonTarget::Base };
     draft.step("requirements", &root_path, name, run, needs_content, action);
     Ok(())
 }

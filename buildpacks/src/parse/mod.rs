@@ -2,6 +2,7 @@
 
 pub(crate) mod apt;
 pub(crate) mod dockerfile;
+pub(crate) mod python_version;
 pub(crate) mod requirements;
 pub(crate) mod runtime;
 pub(crate) mod script;

@@ -291,7 +291,7 @@ fn requirement(line: &str) -> Kind {
 }
 
 /// A distribution name by PEP 508.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     edge(name.chars().next())
         && edge(name.chars().last())

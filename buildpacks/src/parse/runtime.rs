@@ -33,11 +33,6 @@ impl PythonVersion {
         Some(Self { major, minor, patch })
     }
 
-    /// Whether a Python of version `other` is what was asked for; the patch level is not compared.
-    pub(crate) fn allows(self, other: Self) -> bool {
-        self.major == other.major && self.minor.is_none_or(|minor| other.minor.is_none_or(|have| have == minor))
-    }
-
     /// `3` or `3.11`, without the patch level.
     pub(crate) fn series(self) -> String {
         self.minor.map_or_else(|| self.major.to_string(), |minor| format!("{}.{minor}", self.major))
@@ -170,15 +165,6 @@ mod tests {
             assert_eq!(fault.code, "unsupported-environment", "{text}");
             assert!(fault.message.contains("not supported yet"));
         }
-    }
-
-    #[test]
-    fn the_patch_level_is_not_compared() {
-        let version = |text| PythonVersion::parse(text).unwrap();
-        assert!(version("3.11.9").allows(version("3.11.2")));
-        assert!(version("3").allows(version("3.11.2")));
-        assert!(!version("3.12").allows(version("3.11.2")));
-        assert!(!version("2").allows(version("3.11")));
     }
 
     proptest! {

@@ -39,11 +39,15 @@ pub fn render_environment(plan: &BuildPlan) -> Rendered {
 /// The context files these steps are lent.
 pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFile> {
     let file = |path: String, content: &str| ContextFile { path, content: content.into(), executable: false };
-    let mut out = Vec::new();
+    let mut out: Vec<ContextFile> = Vec::new();
     for step in steps {
         match &step.action {
             Action::InstallApt { packages } => {
                 out.push(file(format!("{FILES}/apt.txt"), &(packages.join("\n") + "\n")));
+            }
+            Action::CreateKernelEnvironment { mirror, .. } => {
+                out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
+                out.extend(mirror.iter().map(|mirror| file(format!("{FILES}/python-mirror"), mirror)));
             }
             Action::InstallPython { files, .. } => {
                 out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
@@ -52,5 +56,8 @@ pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFil
             _ => {}
         }
     }
+    // Several steps may be lent the same.
+    let mut seen = std::collections::BTreeSet::new();
+    out.retain(|file| seen.insert(file.path.clone()));
     out
 }

@@ -65,6 +65,10 @@ fn expected(plan: &BuildPlan, content: bool) -> Vec<String> {
                 }
                 out.push("COPY 1000:100 content/ /home/jovyan/".to_owned());
             }
+            Action::CreateKernelEnvironment { .. } => {
+                out.push(format!("RUN {}", step.id));
+                out.push("ENV KERNEL_PYTHON_PREFIX=/opt/conda/envs/kernel JUPYTER_PATH=/opt/conda/envs/kernel/kernelspec/share/jupyter:/opt/conda/envs/kernel/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}".to_owned());
+            }
             _ => out.push(format!("RUN {}", step.id)),
         }
     }
@@ -75,7 +79,12 @@ fn expected(plan: &BuildPlan, content: bool) -> Vec<String> {
 }
 
 fn check(tree: &MemoryTree, ca_bundle: bool) -> Result<(), TestCaseError> {
-    let options = PlanOptions { platform: "linux/amd64".to_owned(), ca_bundle, ..PlanOptions::default() };
+    let options = PlanOptions {
+        platform: "linux/amd64".to_owned(),
+        ca_bundle,
+        pythons: vec!["3.12".to_owned()],
+        ..PlanOptions::default()
+    };
     let Ok(plan) = plan(tree, &stack(), &options) else { return Ok(()) };
     if plan.is_dockerfile() {
         if let Ok(rendered) = render_dockerfile_repo(&plan, tree) {
@@ -97,6 +106,8 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("numpy".to_owned()),
         Just("curl".to_owned()),
         Just("python-3.11".to_owned()),
+        Just("python-3.12".to_owned()),
+        Just("3.12\n".to_owned()),
         Just("#!/bin/sh\n".to_owned()),
         Just("-e .".to_owned()),
         Just("\\\n".to_owned()),
@@ -119,7 +130,7 @@ proptest! {
     fn what_is_rendered_reads_back_as_the_plan(
         files in proptest::collection::vec(
             (prop_oneof![
-                Just("requirements.txt"), Just("apt.txt"), Just("runtime.txt"), Just("postBuild"), Just("start"),
+                Just("requirements.txt"), Just("apt.txt"), Just("runtime.txt"), Just(".python-version"), Just("postBuild"), Just("start"),
                 Just("binder/requirements.txt"), Just("binder/apt.txt"), Just("binder/start"), Just("setup.py"), Just("work"),
                 Just(".cache"),
             ], hostile(), any::<bool>()), 0..5),

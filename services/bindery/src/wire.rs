@@ -50,11 +50,17 @@ pub(crate) fn site(config: &Config) -> anyhow::Result<Site> {
     if config.build.base_image.is_empty() {
         bail!("build.base_image is empty; name a Jupyter image such as quay.io/jupyter/minimal-notebook:2025-09-30");
     }
+    if let Some(wrong) = config.build.pythons.iter().find(|version| !bindery_buildpacks::is_python_version(version)) {
+        bail!("build.pythons: {wrong:?} is not a version of Python such as 3.12 or 3.12.4");
+    }
     Ok(Site {
         base_image: config.build.base_image.clone(),
         ca_bundle,
         platform: config.build.platform.clone(),
         cache_sharing: config.build.cache_sharing,
+        pythons: config.build.pythons.clone(),
+        python_mirror: config.build.python_mirror.clone(),
+        python_fallback: config.build.python_fallback,
     })
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use bindery_buildpacks::{BuildPlan, PlanOptions, Rendered, plan, render_dockerfile_repo, render_session};
+use bindery_buildpacks::{
+    BuildPlan, PlanOptions, PythonFallback, Rendered, plan, render_dockerfile_repo, render_session,
+};
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
 use bindery_core::{
-    AsOf, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, Tree, WorkerId,
+    AsOf, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, Secret, Tree,
+    WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +29,12 @@ pub struct Site {
     pub platform: String,
     /// Who shares download caches.
     pub cache_sharing: CacheSharing,
+    /// Pythons that can be fetched here beside the base's own.
+    pub pythons: Vec<String>,
+    /// Where they are fetched from, when not from where uv does by itself.
+    pub python_mirror: Option<Secret>,
+    /// What becomes of a wish for another.
+    pub python_fallback: PythonFallback,
 }
 
 /// Who shares the download caches that build steps write. What one repository's steps put there, another's would use.
@@ -40,10 +49,34 @@ pub enum CacheSharing {
 }
 
 impl Site {
+    /// What of this site changes a plan; the cache's scope is left to the repository.
+    #[must_use]
+    pub fn plan_options(&self) -> PlanOptions {
+        PlanOptions {
+            platform: self.platform.clone(),
+            ca_bundle: self.ca_bundle.is_some(),
+            cache_scope: String::new(),
+            pythons: self.pythons.clone(),
+            python_mirror: self.python_mirror.as_ref().map(|address| address.expose().to_owned()),
+            python_fallback: self.python_fallback,
+            as_of: None,
+        }
+    }
+
     /// What, beside repository and commit, decides what is built. Equal in every process of a site.
     #[must_use]
     pub fn recipe(&self) -> String {
-        format!("{}; base {}; {}", bindery_buildpacks::VERSION, self.base_image, self.platform)
+        let fallback = match self.python_fallback {
+            PythonFallback::Refuse => "",
+            PythonFallback::Nearest => " or the nearest",
+        };
+        format!(
+            "{}; base {}; {}; pythons {}{fallback}",
+            bindery_buildpacks::VERSION,
+            self.base_image,
+            self.platform,
+            self.pythons.join(" ")
+        )
     }
 }
 
@@ -118,12 +151,7 @@ impl Pipeline {
             CacheSharing::Repository => ImageKey::of_parts([source.repository.as_bytes()]).to_string(),
             CacheSharing::Site => String::new(),
         };
-        let options = PlanOptions {
-            platform: self.site.platform.clone(),
-            ca_bundle: self.site.ca_bundle.is_some(),
-            cache_scope,
-            as_of: wishes.as_of,
-        };
+        let options = PlanOptions { cache_scope, as_of: wishes.as_of, ..self.site.plan_options() };
         let tree = Arc::clone(tree);
         let planned = tokio::task::spawn_blocking(move || plan(tree.as_ref(), &base, &options)).await;
         Ok(planned.map_err(|error| Fault::us("plan-crashed", format!("planning ended abnormally: {error}")))??)

@@ -57,12 +57,7 @@ async fn plan_of(config: &Config, subject: &Subject) -> Result<BuildPlan, Fault>
         // A plan needs no engine; only the version of the base's Python and the exact key do.
         Ok(Err(_)) | Err(_) => (assumed_base(&site.base_image), true),
     };
-    let options = PlanOptions {
-        platform: site.platform,
-        ca_bundle: site.ca_bundle.is_some(),
-        as_of: subject.wishes.as_of,
-        ..PlanOptions::default()
-    };
+    let options = PlanOptions { as_of: subject.wishes.as_of, ..site.plan_options() };
     let mut plan = bindery_buildpacks::plan(subject.tree.as_ref(), &base, &options)?;
     if assumed {
         plan.notes.push(format!(

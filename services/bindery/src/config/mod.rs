@@ -58,6 +58,14 @@ pub(crate) struct BuildConfig {
     pub(crate) platform: String,
     /// Who shares download caches: `repository` (the commits of one), or `site` (everybody; faster where all are trusted).
     pub(crate) cache_sharing: bindery_builder::CacheSharing,
+    /// Versions of Python that builds here can fetch, such as `3.12`, for repositories that ask for another than the base's own.
+    /// Each named here is a promise. None by default: only the site knows what it can reach.
+    pub(crate) pythons: Vec<String>,
+    /// Where they are fetched from: a mirror in the layout of uv's `UV_PYTHON_INSTALL_MIRROR`. Not set: where uv does by itself.
+    #[serde(skip_serializing)]
+    pub(crate) python_mirror: Option<Secret>,
+    /// What becomes of a repository that asks for a Python that is neither: `refuse`, or `nearest` to build with the nearest.
+    pub(crate) python_fallback: bindery_buildpacks::PythonFallback,
 }
 
 impl Default for BuildConfig {
@@ -68,6 +76,9 @@ impl Default for BuildConfig {
             ca_bundle: "auto".to_owned(),
             platform: format!("linux/{architecture}"),
             cache_sharing: bindery_builder::CacheSharing::default(),
+            pythons: Vec::new(),
+            python_mirror: None,
+            python_fallback: bindery_buildpacks::PythonFallback::default(),
         }
     }
 }

@@ -15,9 +15,11 @@ pub(crate) fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
         let origin = loaded.origins.get(path).unwrap_or(&Origin::Default);
         lines.push(format!("{path} = {value}  # {origin}"));
     });
-    if loaded.config.redis.url.is_some() {
-        let origin = loaded.origins.get("redis.url").unwrap_or(&Origin::Default);
-        lines.push(format!("redis.url = (set, not shown)  # {origin}"));
+    let secrets =
+        [("redis.url", &loaded.config.redis.url), ("build.python_mirror", &loaded.config.build.python_mirror)];
+    for (path, _) in secrets.iter().filter(|(_, secret)| secret.is_some()) {
+        let origin = loaded.origins.get(*path).unwrap_or(&Origin::Default);
+        lines.push(format!("{path} = (set, not shown)  # {origin}"));
     }
     lines.sort();
     Ok(lines.join("\n") + "\n")
@@ -43,10 +45,14 @@ mod tests {
         let environment = vec![
             ("BINDERY__WEB__LISTEN".to_owned(), "127.0.0.1:1".to_owned()),
             ("BINDERY__REDIS__URL".to_owned(), "redis://:hunter2@h/0".to_owned()),
+            ("BINDERY__BUILD__PYTHON_MIRROR".to_owned(), "https://me:hunter2@h/".to_owned()),
+            ("BINDERY__BUILD__PYTHONS".to_owned(), "3.12,3.10".to_owned()),
         ];
         let shown = show(&Layers { environment, ..Layers::default() }.load().unwrap()).unwrap();
         assert!(shown.contains("web.listen = \"127.0.0.1:1\"  # BINDERY__WEB__LISTEN"), "{shown}");
         assert!(shown.contains("launcher.idle_seconds = 600  # default"), "{shown}");
+        assert!(shown.contains("build.pythons = [\"3.12\", \"3.10\"]  # BINDERY__BUILD__PYTHONS"), "{shown}");
+        assert!(shown.contains("build.python_mirror = (set, not shown)"), "{shown}");
         assert!(shown.contains("redis.url = (set, not shown)"), "{shown}");
         assert!(!shown.contains("hunter2"));
     }

@@ -1,0 +1,130 @@
+//! Shell for Python: installing packages, and an environment of the kernel's own.
+
+use super::super::context::LENT;
+use crate::plan::{BuildPlan, PythonTarget};
+use crate::shell::word;
+
+/// Options of an installation.
+pub(super) struct Install<'a> {
+    pub(super) root: &'a str,
+    pub(super) prerelease: bool,
+    pub(super) require_hashes: bool,
+    pub(super) target: PythonTarget,
+    pub(super) in_content: bool,
+}
+
+/// The prefix packages go to.
+fn prefix(plan: &BuildPlan, target: PythonTarget) -> String {
+    match target {
+        PythonTarget::Base => plan.contract.prefix.clone(),
+        PythonTarget::Kernel => plan.contract.kernel_prefix(),
+    }
+}
+
+/// Finds uv, or fetches it for this step: `$uv`.
+fn uv(plan: &BuildPlan, downloads: &str) -> Vec<String> {
+    let python = format!("{}/bin/python", plan.contract.prefix);
+    vec![
+        // The Python prefix is writable by its group; what is added to it stays so.
+        "umask 0002".to_owned(),
+        format!("export UV_CACHE_DIR={LENT}/python/uv PIP_CACHE_DIR={LENT}/python/pip UV_LINK_MODE=copy"),
+        format!("export UV_PYTHON_DOWNLOADS={downloads}"),
+        "uv=$(command -v uv || true)".to_owned(),
+        format!(
+            "if [ -z \"$uv\" ]; then {python} -m pip --disable-pip-version-check --no-input -q install \
+             --target /tmp/bindery-uv uv; uv=/tmp/bindery-uv/bin/uv; fi"
+        ),
+    ]
+}
+
+/// A session that cannot write beside the sources would otherwise compile them at each start. No reason to fail a build.
+fn bytecode(prefix: &str) -> String {
+    format!(
+        "{prefix}/bin/python -I -W ignore {LENT}/bytecode.py {LENT}/python/bytecode \\\n        \
+         || echo 'The bytecode is not complete; the first start will be slower.'"
+    )
+}
+
+/// Fails unless the base's Python is of one of these series.
+pub(super) fn check(plan: &BuildPlan, allowed: &[String], asked_by: &str) -> Vec<String> {
+    let pairs: Vec<String> = allowed.iter().map(|series| format!("({})", series.replace('.', ", "))).collect();
+    let program = format!(
+        "import sys; v = sys.version_info; sys.exit(0 if v[:2] in [{}] else \"{} asks for Python {}; \
+         this site has Python %d.%d\" % v[:2])",
+        pairs.join(", "),
+        asked_by.replace(['"', '\\', '%'], "_"),
+        allowed.join(" or "),
+    );
+    vec![format!("{}/bin/python -c {}", plan.contract.prefix, word(&program))]
+}
+
+/// Installs the requirements file it is lent.
+pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
+    let prefix = prefix(plan, install.target);
+    // A newer index that has a package at all would otherwise hide every other: pip looks at all of them, so this does.
+    let mut options = "--index-strategy unsafe-best-match".to_owned();
+    if install.prerelease {
+        options.push_str(" --prerelease allow");
+    }
+    if install.require_hashes {
+        options.push_str(" --require-hashes");
+    }
+    // Paths in requirements are relative to where the installer runs.
+    let directory = if install.in_content { plan.contract.home.as_str() } else { "/" };
+    let mut lines = uv(plan, "never");
+    lines.extend([
+        format!("cd {directory}"),
+        format!(
+            "\"$uv\" pip install --python {prefix}/bin/python {options} -r {}",
+            word(&format!("{LENT}/requirements/{}", install.root))
+        ),
+        "rm -rf /tmp/bindery-uv".to_owned(),
+        bytecode(&prefix),
+    ]);
+    lines
+}
+
+/// Fetches a Python, makes an environment with it, and a kernel in that.
+pub(super) fn kernel(plan: &BuildPlan, version: &str, mirror: bool) -> Vec<String> {
+    let (prefix, home) = (plan.contract.kernel_prefix(), &plan.contract.home);
+    let version = word(version);
+    let mut lines = uv(plan, "manual");
+    if mirror {
+        lines.push(format!("UV_PYTHON_INSTALL_MIRROR=$(cat {LENT}/python-mirror)"));
+        lines.push("export UV_PYTHON_INSTALL_MIRROR".to_owned());
+    }
+    lines.extend([
+        format!("export UV_PYTHON_CACHE_DIR={LENT}/python/interpreters UV_PYTHON_INSTALL_BIN=0"),
+        format!("export UV_PYTHON_INSTALL_DIR={prefix}/interpreter"),
+        format!("\"$uv\" python install {version}"),
+        format!("\"$uv\" venv --managed-python --allow-existing --python {version} --prompt kernel {prefix}"),
+        format!("\"$uv\" pip install --python {prefix}/bin/python ipykernel pip"),
+        // Apart from what packages bring: a later ipykernel would name the server's Python instead.
+        format!(
+            "{prefix}/bin/python -m ipykernel install --prefix {prefix}/kernelspec --name python3 \
+             --display-name {} --env PATH {} --env VIRTUAL_ENV {prefix}",
+            word(&format!("Python {version}")),
+            word(&format!("{prefix}/bin:${{PATH}}")),
+        ),
+        // Terminals are login shells of the notebook user's.
+        format!("printf '\\nexport PATH=%s/bin:\"$PATH\" VIRTUAL_ENV=%s\\n' {prefix} {prefix} >> {home}/.bashrc"),
+        "rm -rf /tmp/bindery-uv".to_owned(),
+        bytecode(&prefix),
+    ]);
+    lines
+}
+
+/// The environment's own prefix and kernel, for everything that runs on the image.
+pub(super) fn kernel_environment(plan: &BuildPlan) -> String {
+    let prefix = plan.contract.kernel_prefix();
+    format!(
+        "ENV KERNEL_PYTHON_PREFIX={prefix} \
+         JUPYTER_PATH={prefix}/kernelspec/share/jupyter:{prefix}/share/jupyter${{JUPYTER_PATH:+:$JUPYTER_PATH}}\n"
+    )
+}
+
+/// Puts the environment of the kernel's own in front, for a program of the repository's that installs more.
+pub(super) fn prefer_kernel(plan: &BuildPlan) -> Option<String> {
+    let prefix = plan.kernel_prefix()?;
+    Some(format!("export PATH={prefix}/bin:\"$PATH\" VIRTUAL_ENV={prefix}"))
+}
