@@ -1,24 +1,63 @@
 //! A failing step, traced to a line of an environment file, so that the author is told where to look.
 
-use bindery_core::{Fault, Tree};
+use bindery_buildpacks::BuildPlan;
+use bindery_core::{Fault, FaultBy, Tree};
 
+use crate::diagnosis::{Failure, diagnose};
 use crate::progress::FailedStep;
+
+/// What the engine calls the failure of a step.
+const STEP_FAILED: &str = "build-step-failed";
 
 /// Environment files are at most this long, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// Adds to a build fault the plan's name of the step, the environment file behind it and, where the step's own output names an entry
-/// of that file, the entry's line.
-pub(crate) fn place(fault: Fault, failed: Option<FailedStep>, tree: &dyn Tree) -> Fault {
-    let Some(FailedStep { step: Some(step), lines }) = failed else { return fault };
+/// Adds to a build fault its cause as far as the step's own output shows it, or else the plan's name of the step; the environment
+/// file behind it; and the line of that file, where the output names one or names an entry of it.
+pub(crate) fn place(fault: Fault, failed: Option<FailedStep>, plan: &BuildPlan, tree: &dyn Tree) -> Fault {
+    // A full disk, an engine that went away: whatever a step wrote is not the cause.
+    let Some(FailedStep { step, lines }) = failed.filter(|_| fault.code == STEP_FAILED) else { return fault };
+    let file = step.as_ref().and_then(|step| step.file.clone());
+    let text = file.as_deref().and_then(|file| tree.read(file, MAX_FILE).ok()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let failure = Failure { plan, step: step.as_ref(), lines: &lines, exit_code: exit_code(&fault), source: &text };
     let mut fault = fault;
-    // The engine names a step by its command, which the plan's name says better.
-    let outcome = fault.message.rsplit_once("` ").map_or(fault.message.as_str(), |(_, outcome)| outcome);
-    fault.message = format!("could not {}: it {outcome}", step.name);
-    let Some(file) = step.file else { return fault };
-    let text = tree.read(&file, MAX_FILE).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let line = blamed_line(&text, &lines);
-    fault.at(file, line)
+    let mut line = step.as_ref().and_then(|step| step.line);
+    if let Some(cause) = diagnose(&failure) {
+        let named = cause.names.iter().find_map(|name| line_with(&text, name));
+        line = cause.line.or(named).or(line);
+        fault.by = cause.by;
+        fault.retry = cause.by == FaultBy::Upstream;
+        fault.code = cause.code.to_owned();
+        fault.message = cause.message;
+        fault.hint = Some(cause.hint);
+    } else if let Some(step) = &step {
+        // The engine names a step by its command, which the plan's name says better.
+        let outcome = fault.message.rsplit_once("` ").map_or(fault.message.as_str(), |(_, outcome)| outcome);
+        fault.message = format!("could not {}: it {outcome}", step.name);
+    }
+    match file {
+        Some(file) => fault.at(file, line.or_else(|| blamed_line(&text, &lines))),
+        None => fault,
+    }
+}
+
+/// `failed with exit code 7`, `(exit code 137)`.
+fn exit_code(fault: &Fault) -> Option<i64> {
+    let (_, rest) = fault.message.rsplit_once("exit code ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// The first line of `file` that names this and is no comment.
+fn line_with(file: &str, name: &str) -> Option<u32> {
+    // A path is one thing, of which a word would be a part.
+    let path = name.contains('/');
+    let word = normal(name);
+    let found = file.lines().position(|line| {
+        let entry = line.split('#').next().unwrap_or_default();
+        if path { entry.contains(name) } else { words(entry).any(|found| normal(&found) == word) }
+    })?;
+    u32::try_from(found + 1).ok()
 }
 
 /// The first line of `file` whose entry a complaining output line names. Names compare as Python compares them: case and runs of

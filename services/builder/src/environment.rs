@@ -98,7 +98,7 @@ impl Pipeline {
         let job = job(name.clone(), render_environment(plan), Arc::clone(tree), labels, self.site.ca_bundle.as_deref());
         let progress = StepReporter::new(Arc::clone(report), Some(Arc::clone(plan)), Phase::Building, "env");
         let built = self.images.build(job, progress.clone()).await;
-        built.map_err(|fault| blame::place(fault, progress.failed(), tree.as_ref()))?;
+        built.map_err(|fault| blame::place(fault, progress.failed(), plan, tree.as_ref()))?;
         if let Some(registry) = &self.registry {
             let progress = StepReporter::new(Arc::clone(report), None, Phase::Pushing, "push-env");
             registry.push(name, progress).await?;

@@ -10,10 +10,12 @@
 //! | `naming.rs` | what images are called |
 //! | `progress.rs` | what an engine does, told as named steps of the plan |
 //! | `blame.rs` | a failing step, traced to a line of an environment file |
+//! | `diagnosis/` | the cause of a failure, from the step's own output |
 //! | `journal.rs` | events on their way to the log, in batches |
 
 mod blame;
 mod config;
+mod diagnosis;
 mod environment;
 mod journal;
 mod naming;

@@ -212,7 +212,7 @@ impl Pipeline {
         let job = job(image.clone(), rendered, Arc::clone(&tree), labels, self.site.ca_bundle.as_deref());
         let progress = StepReporter::new(Arc::clone(&report), Some(Arc::clone(&plan)), Phase::Building, "repo");
         let built = self.images.build(job, progress.clone()).await;
-        let built = built.map_err(|fault| blame::place(fault, progress.failed(), tree.as_ref()))?;
+        let built = built.map_err(|fault| blame::place(fault, progress.failed(), &plan, tree.as_ref()))?;
         let registry_digest = self.push(&image, &report).await?;
         Ok(Finished { image: ImageRef { name: image, id: built.id, registry_digest }, environment })
     }

@@ -10,8 +10,11 @@ use parking_lot::Mutex;
 
 use crate::Report;
 
-/// Lines of the running step kept for a diagnosis.
-const KEPT_LINES: usize = 60;
+/// Lines kept of each step for a diagnosis: its first, where an installer says what it is about, and its last.
+const KEPT_FIRST: usize = 20;
+const KEPT_LAST: usize = 400;
+/// The most characters of one such line.
+const KEPT_CHARS: usize = 2000;
 
 /// Tells one image's build to a [`Report`], with the plan's step names instead of the engine's.
 pub(crate) struct StepReporter {
@@ -87,10 +90,10 @@ impl Progress for StepReporter {
                 let mark = {
                     let mut state = self.state.lock();
                     let lines = state.lines.entry(step.clone()).or_default();
-                    if lines.len() == KEPT_LINES {
-                        lines.pop_front();
+                    if lines.len() == KEPT_FIRST + KEPT_LAST {
+                        lines.remove(KEPT_FIRST);
                     }
-                    lines.push_back(text.clone());
+                    lines.push_back(text.chars().take(KEPT_CHARS).collect());
                     state.marks.get(&step).cloned()
                 };
                 let mark = mark.unwrap_or(StepMark {
