@@ -6,7 +6,7 @@ use crate::CATALOGUE;
 use crate::plan::IgnoredFile;
 
 /// Names that describe an environment no pack reads, and what kind it is.
-const OTHERS: [(&str, &str); 42] = [
+const OTHERS: [(&str, &str); 39] = [
     ("environment.yml", "conda environments"),
     ("environment.yaml", "conda environments"),
     ("conda-lock.yml", "conda environments"),
@@ -18,9 +18,6 @@ const OTHERS: [(&str, &str); 42] = [
     ("pixi.lock", "pixi projects"),
     ("Pipfile", "pipenv projects"),
     ("Pipfile.lock", "pipenv projects"),
-    ("pyproject.toml", "Python projects"),
-    ("setup.py", "Python projects"),
-    ("setup.cfg", "Python projects"),
     ("uv.lock", "uv lock files"),
     ("pylock.toml", "Python lock files"),
     ("poetry.lock", "Poetry lock files"),
@@ -60,6 +57,7 @@ pub(crate) fn ignored(
     tree: &dyn Tree,
     config_dir: Option<&str>,
     dockerfile: Option<&str>,
+    already: &[IgnoredFile],
     is_used: &dyn Fn(&str) -> bool,
 ) -> Vec<IgnoredFile> {
     let mut out = Vec::new();
@@ -75,6 +73,9 @@ pub(crate) fn ignored(
         let in_tool_dir =
             directory == ".devcontainer" || directory.starts_with(".devcontainer/") || path == "packrat/packrat.lock";
         if !(at_top || in_config || in_tool_dir) {
+            continue;
+        }
+        if already.iter().any(|one| one.file == path) {
             continue;
         }
         let Some(reason) = reason(name, at_top && config_dir.is_some(), config_dir, dockerfile) else { continue };

@@ -42,7 +42,9 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         python_version::settle(&mut draft, repo.contract.python.as_deref(), options)?;
     }
     let used: BTreeSet<&str> = draft.used.iter().map(|used| used.file.as_str()).collect();
-    let ignored = catalogue::ignored(tree, repo.config_dir, draft.dockerfile.as_deref(), &|path| used.contains(path));
+    let ignored = catalogue::ignored(tree, repo.config_dir, draft.dockerfile.as_deref(), &draft.ignored, &|path| {
+        used.contains(path)
+    });
     draft.ignored.extend(ignored);
     say(&repo, buildpacks.is_empty(), &mut draft);
     if buildpacks.is_empty() {

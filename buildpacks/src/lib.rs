@@ -11,6 +11,7 @@
 //! | `repo.rs` | the repository as packs see it: configuration directory, bounded reads of regular files |
 //! | `catalogue.rs` | every other file name that looks like an environment, with the reason it is not used |
 //! | `base.rs` | what a base image must offer |
+//! | `python_source.rs` | which file describes the Python packages, when several do |
 //! | `python_version.rs` | which Python: the base's own or one the site can fetch, chosen for all files that name one |
 //! | `packs/` | one file per buildpack: which files it reads and which steps it adds |
 //! | `parse/` | one file per format strangers write |
@@ -26,6 +27,7 @@ mod error;
 mod packs;
 mod parse;
 mod plan;
+mod python_source;
 mod python_version;
 mod render;
 mod repo;
@@ -37,8 +39,8 @@ pub use detect::plan;
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
 pub use plan::{
-    Action, BuildPlan, DateChoice, IgnoredFile, PlanOptions, PythonChoice, PythonTarget, RequirementsFile, Step,
-    UsedFile, step_file,
+    Action, BuildPlan, DateChoice, IgnoredFile, PlanOptions, PythonChoice, PythonInstall, PythonTarget,
+    RequirementsFile, Step, UsedFile, step_file,
 };
 pub use python_version::{PythonFallback, is_python_version};
 pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};

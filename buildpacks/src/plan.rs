@@ -183,6 +183,8 @@ pub enum Action {
         prerelease: bool,
         /// `--require-hashes` was given.
         require_hashes: bool,
+        /// What is made of `root`.
+        how: PythonInstall,
         /// Where to.
         target: PythonTarget,
     },
@@ -222,6 +224,19 @@ impl Action {
             Self::Dockerfile(_) => 8,
         }
     }
+}
+
+/// How a file becomes installed packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PythonInstall {
+    /// It lists requirements; what they need comes too.
+    #[default]
+    Requirements,
+    /// It is a directory of the repository, empty for the top, that is built and installed from a copy; what it needs comes too.
+    Project,
+    /// The same without what it needs, which is installed already.
+    ProjectAlone,
 }
 
 /// The environment Python packages go to.

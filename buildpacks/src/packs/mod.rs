@@ -60,6 +60,15 @@ impl Draft {
         }
     }
 
+    /// Records one more purpose of a file that may be used already.
+    pub(crate) fn uses_also(&mut self, file: &str, purpose: &str) {
+        match self.used.iter_mut().find(|used| used.file == file) {
+            Some(used) if used.r#for.split(" and ").any(|one| one == purpose) => {}
+            Some(used) => used.r#for = format!("{} and {purpose}", used.r#for),
+            None => self.uses(file, purpose),
+        }
+    }
+
     /// Records what a file asks of Python. Which one it becomes is settled when every pack has spoken.
     pub(crate) fn want_python(&mut self, want: PythonWant) {
         self.wants.push(want);

@@ -51,7 +51,7 @@ pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFil
             }
             Action::InstallPython { files, .. } => {
                 out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
-                out.extend(files.iter().map(|lent| file(format!("{FILES}/requirements/{}", lent.path), &lent.content)));
+                out.extend(files.iter().map(|lent| file(format!("{FILES}/{}/{}", step.id, lent.path), &lent.content)));
             }
             _ => {}
         }

@@ -25,16 +25,18 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
             ],
             apt(plan),
         ),
-        Action::InstallPython { root, prerelease, require_hashes, target, .. } => {
+        Action::InstallPython { root, prerelease, require_hashes, how, target, .. } => {
             let install = python::Install {
                 root,
                 prerelease: *prerelease,
                 require_hashes: *require_hashes,
+                how: *how,
                 target: *target,
+                lent: &step.id,
                 in_content: step.needs_content,
             };
             (
-                vec![file_mount("requirements"), file_mount("bytecode.py"), user_cache(plan, "python")],
+                vec![python::source(&install), file_mount("bytecode.py"), user_cache(plan, "python")],
                 python::install(plan, &install),
             )
         }

@@ -1,14 +1,18 @@
 //! Shell for Python: installing packages, and an environment of the kernel's own.
 
-use super::super::context::LENT;
-use crate::plan::{BuildPlan, PythonTarget};
+use super::super::context::{LENT, file_mount};
+use crate::CONTENT_PREFIX;
+use crate::plan::{BuildPlan, PythonInstall, PythonTarget};
 use crate::shell::word;
 
 /// Options of an installation.
 pub(super) struct Install<'a> {
+    /// The directory its files are lent in.
+    pub(super) lent: &'a str,
     pub(super) root: &'a str,
     pub(super) prerelease: bool,
     pub(super) require_hashes: bool,
+    pub(super) how: PythonInstall,
     pub(super) target: PythonTarget,
     pub(super) in_content: bool,
 }
@@ -58,7 +62,17 @@ pub(super) fn check(plan: &BuildPlan, allowed: &[String], asked_by: &str) -> Vec
     vec![format!("{}/bin/python -c {}", plan.contract.prefix, word(&program))]
 }
 
-/// Installs the requirements file it is lent.
+/// The mount an installation reads from.
+pub(super) fn source(install: &Install<'_>) -> String {
+    match install.how {
+        PythonInstall::Requirements => file_mount(install.lent),
+        PythonInstall::Project | PythonInstall::ProjectAlone => {
+            format!("--mount=type=bind,source={CONTENT_PREFIX},target={LENT}/{}", install.lent)
+        }
+    }
+}
+
+/// Installs what it is lent.
 pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
     let prefix = prefix(plan, install.target);
     // A newer index that has a package at all would otherwise hide every other: pip looks at all of them, so this does.
@@ -69,18 +83,36 @@ pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
     if install.require_hashes {
         options.push_str(" --require-hashes");
     }
-    // Paths in requirements are relative to where the installer runs.
-    let directory = if install.in_content { plan.contract.home.as_str() } else { "/" };
     let mut lines = uv(plan, "never");
-    lines.extend([
-        format!("cd {directory}"),
-        format!(
-            "\"$uv\" pip install --python {prefix}/bin/python {options} -r {}",
-            word(&format!("{LENT}/requirements/{}", install.root))
-        ),
-        "rm -rf /tmp/bindery-uv".to_owned(),
-        bytecode(&prefix),
-    ]);
+    let command = format!("\"$uv\" pip install --python {prefix}/bin/python {options}");
+    let lent = format!("{LENT}/{}", install.lent);
+    match install.how {
+        PythonInstall::Requirements => {
+            // Paths in requirements are relative to where the installer runs.
+            let home = &plan.contract.home;
+            lines.push(format!("cd {}", if install.in_content { home.as_str() } else { "/" }));
+            if install.in_content {
+                // A build would take the base's empty directory for one of the repository's packages.
+                lines.push("work=$(rmdir work 2>/dev/null && echo work || true)".to_owned());
+            }
+            // Every content has the same times, so a cache would take a path's build of another commit for this one's.
+            let refresh = if install.in_content { " --refresh" } else { "" };
+            lines.push(format!("{command}{refresh} -r {}", word(&format!("{lent}/{}", install.root))));
+            if install.in_content {
+                lines.push("if [ -n \"$work\" ]; then mkdir \"$work\"; fi".to_owned());
+            }
+        }
+        PythonInstall::Project | PythonInstall::ProjectAlone => {
+            let only = if install.how == PythonInstall::ProjectAlone { " --no-deps" } else { "" };
+            // From a copy, so that building leaves nothing beside the sources and sees nothing but them.
+            lines.push(format!("cp -rP {lent} /tmp/bindery-project"));
+            lines.push("cd /tmp/bindery-project".to_owned());
+            lines.push(format!("{command}{only} {}", word(&format!("./{}", install.root))));
+            lines.push("cd /".to_owned());
+            lines.push("rm -rf /tmp/bindery-project".to_owned());
+        }
+    }
+    lines.extend(["rm -rf /tmp/bindery-uv".to_owned(), bytecode(&prefix)]);
     lines
 }
 

@@ -1,0 +1,151 @@
+//! `requirements.txt` and everything it includes.
+
+use std::collections::BTreeSet;
+
+use super::super::Draft;
+use crate::error::PlanError;
+use crate::parse::requirements::{self, Parsed};
+use crate::plan::{Action, PythonInstall, PythonTarget, RequirementsFile};
+use crate::repo::{EnvFile, Repo};
+
+/// The most files one requirements file may draw in.
+const INCLUDE_LIMIT: usize = 100;
+
+/// Plans the installation of a requirements file and everything it includes. Whether it installs the directory it lies in, or the
+/// whole repository, by itself.
+pub(super) fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Result<bool, PlanError> {
+    let root_path = root.path.clone();
+    draft.uses(&root_path, "Python packages");
+    let mut files: Vec<RequirementsFile> = Vec::new();
+    let mut seen: BTreeSet<String> = BTreeSet::from([root_path.clone()]);
+    let mut waiting = vec![root];
+    let mut installs_project = false;
+    let (mut entries, mut prerelease, mut require_hashes, mut needs_content, mut climbs) =
+        (0, false, false, false, false);
+    while let Some(file) = waiting.pop() {
+        let parsed = requirements::parse(&file.path, &file.bytes)?;
+        entries += parsed.entries + parsed.remote_includes.len();
+        prerelease |= parsed.prerelease;
+        require_hashes |= parsed.require_hashes;
+        needs_content |= !parsed.local.is_empty();
+        check_local(repo, &file.path, &parsed, draft)?;
+        let project = repo.config_dir.unwrap_or_default();
+        installs_project |= parsed.local.iter().any(|(target, _)| normalise("", target).as_deref() == Some(project));
+        for (option, line) in &parsed.dropped {
+            draft.notes.push(format!("{}:{line}: {option} has no effect here.", file.path));
+        }
+        for line in &parsed.remote_includes {
+            draft
+                .notes
+                .push(format!("{}:{line} includes a file from the network; a change there is not noticed.", file.path));
+        }
+        for (target, line) in &parsed.includes {
+            let path = included(repo, &file.path, target, *line)?;
+            climbs |= target.split('/').any(|part| part == "..");
+            if seen.insert(path.clone()) {
+                if seen.len() > INCLUDE_LIMIT {
+                    let message = format!("More than {INCLUDE_LIMIT} files are included.");
+                    return Err(PlanError::line(&file.path, *line, message, "Put the requirements into fewer files."));
+                }
+                draft.uses(&path, format!("included by {}:{line}", file.path));
+                waiting.push(repo.read(&path)?);
+            }
+        }
+        files.push(RequirementsFile { path: file.path, content: parsed.text });
+    }
+    if entries == 0 {
+        draft.notes.push(format!("{root_path} lists no packages."));
+        return Ok(false);
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    // A path that climbs out of the directory and back must find it there.
+    let root = if climbs { root_path.clone() } else { without_config_dir(repo, &root_path, &mut files) };
+    let name = format!("install Python packages ({root_path})");
+    let run = format!("uv pip install -r {root_path}");
+    let action = Action::InstallPython {
+        root,
+        files,
+        prerelease,
+        require_hashes,
+        how: PythonInstall::Requirements,
+        target: PythonTarget::Base,
+    };
+    draft.step("requirements", &root_path, name, run, needs_content, action);
+    Ok(installs_project)
+}
+
+/// A path an `-r` or `-c` names, relative to the file it stands in, as a path of the repository.
+fn included(repo: &Repo<'_>, file: &str, target: &str, line: u32) -> Result<String, PlanError> {
+    let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let refuse = |message: &str| {
+        Err(PlanError::line(
+            file,
+            line,
+            message,
+            "Name a file of this repository, relative to the file that includes it.",
+        ))
+    };
+    if target.starts_with(['/', '~']) || target.contains('$') {
+        return refuse("The included file is not named by a path inside the repository.");
+    }
+    match normalise(directory, target) {
+        None => refuse("The included file lies outside the repository."),
+        Some(path) if !repo.exists(&path) || path.is_empty() => refuse("The included file is not in the repository."),
+        Some(path) => Ok(path),
+    }
+}
+
+/// Checks that local references exist, and records what makes them installable.
+fn check_local(repo: &Repo<'_>, file: &str, parsed: &Parsed, draft: &mut Draft) -> Result<(), PlanError> {
+    for (target, line) in &parsed.local {
+        // Installers take these relative to where they run, the top of the repository, and not to the file.
+        if target.starts_with(['/', '~']) || target.contains(['$', '%']) {
+            continue;
+        }
+        let Some(path) = normalise("", target) else { continue };
+        if !repo.exists(&path) {
+            return Err(PlanError::line(
+                file,
+                *line,
+                "The line installs from a path that is not in the repository.",
+                "Paths are taken from the top of the repository; check the name, or add the files.",
+            ));
+        }
+        for name in ["pyproject.toml", "setup.py", "setup.cfg"] {
+            let inside = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            if repo.tree.entry(&inside).is_some() {
+                draft.uses(inside, format!("a package installed by {file}:{line}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `directory/target` without `.` and `..`; `None` when it leaves the repository.
+fn normalise(directory: &str, target: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in directory.split('/').chain(target.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// Takes the configuration directory off the paths when all files lie in it, so that the same requirements give the same
+/// environment wherever a repository keeps them. The root's new path.
+fn without_config_dir(repo: &Repo<'_>, root: &str, files: &mut [RequirementsFile]) -> String {
+    let Some(prefix) = repo.config_dir.map(|dir| format!("{dir}/")) else { return root.to_owned() };
+    if files.iter().any(|file| !file.path.starts_with(&prefix)) {
+        return root.to_owned();
+    }
+    let strip = |path: &str| path.strip_prefix(&prefix).unwrap_or(path).to_owned();
+    for file in files {
+        file.path = strip(&file.path);
+    }
+    strip(root)
+}

@@ -1,0 +1,73 @@
+//! Which file describes the Python packages, when several do.
+//!
+//! One place, one order: an environment of conda's decides everything, then lock files, then what people write by hand. A loser is
+//! named with its winner.
+
+use crate::CATALOGUE;
+use crate::plan::IgnoredFile;
+use crate::repo::Repo;
+
+/// What describes the packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// `environment.yml`, which another pack reads.
+    Conda,
+    /// `requirements.txt`.
+    Requirements,
+    /// A project of its own: `pyproject.toml`, `setup.py`, `setup.cfg`.
+    Project,
+}
+
+/// Files that describe packages, strongest first.
+const ORDER: [(&str, Source); 6] = [
+    ("environment.yml", Source::Conda),
+    ("environment.yaml", Source::Conda),
+    ("requirements.txt", Source::Requirements),
+    ("pyproject.toml", Source::Project),
+    ("setup.py", Source::Project),
+    ("setup.cfg", Source::Project),
+];
+
+/// The decision.
+#[derive(Debug, Default)]
+pub(crate) struct Choice {
+    /// The winner.
+    pub(crate) winner: Option<Source>,
+    /// What else describes packages, weaker than the winner and no part of it.
+    pub(crate) losers: Vec<IgnoredFile>,
+}
+
+/// Looks at which files there are, and decides.
+pub(crate) fn choose(repo: &Repo<'_>) -> Choice {
+    let read_by_a_pack = |name: &str| CATALOGUE.iter().any(|pack| pack.files().contains(&name));
+    let there: Vec<(Source, String)> = ORDER
+        .iter()
+        .filter(|(name, source)| *source != Source::Conda || read_by_a_pack(name))
+        .map(|(name, source)| (*source, repo.path(name)))
+        .filter(|(_, path)| repo.exists(path))
+        .collect();
+    let Some((winner, path)) = there.first().cloned() else { return Choice::default() };
+    let losers = there
+        .into_iter()
+        .skip(1)
+        .filter(|(source, _)| !goes_with(winner, *source))
+        .map(|(_, file)| IgnoredFile { file, reason: reason(winner, &path) })
+        .collect();
+    Choice { winner: Some(winner), losers }
+}
+
+/// Whether a weaker file is part of what the winner says.
+fn goes_with(winner: Source, source: Source) -> bool {
+    match winner {
+        // The pack that reads the one speaks of the other.
+        Source::Conda => source == Source::Conda,
+        Source::Requirements | Source::Project => source == Source::Project,
+    }
+}
+
+fn reason(winner: Source, path: &str) -> String {
+    match winner {
+        Source::Conda => format!("{path} describes the whole environment"),
+        Source::Requirements | Source::Project => format!("{path} decides the Python packages"),
+    }
+}
