@@ -119,7 +119,8 @@ fn launcher(config: &Config, stores: &Stores) -> anyhow::Result<Launcher> {
     let probe_url = config.launcher.probe_url.clone().map_or_else(|| loopback(config.proxy.listen), Ok)?;
     let proxy = ProxyAddresses { public_url: config.proxy.public_url.clone(), probe_url };
     let (sessions, events) = (Arc::clone(&stores.sessions), Arc::clone(&stores.events));
-    Ok(Launcher::new(config.launcher.clone(), backend, sessions, events, proxy)?)
+    let registry = wire::registry_for_sessions(config);
+    Ok(Launcher::new(config.launcher.clone(), backend, sessions, events, registry, proxy)?)
 }
 
 /// How this machine reaches its own proxy.
@@ -147,12 +148,12 @@ fn web(
     proxy: Option<ProxyStats>,
 ) -> anyhow::Result<Web> {
     let mut checks: Vec<Arc<dyn Check>> = Vec::new();
-    if let Some(registry) = wire::registry(config) {
-        let image = format!("{}/no-such-image:health", config.registry.name_prefix()).parse()?;
-        checks.push(Arc::new(RegistryCheck { registry, image }));
-    }
-    // Only a process that shares its machine with the launcher can ask its engine.
+    // Only a process that shares its machine with builder and launcher can ask their engine, and the registry by way of it.
     if config.redis.url.is_none() {
+        if let Some(registry) = wire::registry(config) {
+            let image = format!("{}/no-such-image:health", config.registry.name_prefix()).parse()?;
+            checks.push(Arc::new(RegistryCheck { registry, image }));
+        }
         checks.push(Arc::new(EngineCheck(Arc::new(DockerBackend::new(config.launcher.clone())?))));
     }
     checks.push(Arc::new(StoreCheck(Arc::clone(stores))));

@@ -34,10 +34,19 @@ pub(crate) fn images(config: &Config) -> Arc<dyn ImageBuilder> {
     Arc::new(DockerImages::new(config.images.clone()))
 }
 
-/// The registry, when one is set.
+/// The registry, when one is set, by way of the engine that builds.
 pub(crate) fn registry(config: &Config) -> Option<Arc<dyn Registry>> {
+    registry_by(config, config.images.docker_host.as_deref())
+}
+
+/// The registry, when one is set, by way of the engine that runs sessions.
+pub(crate) fn registry_for_sessions(config: &Config) -> Option<Arc<dyn Registry>> {
+    registry_by(config, Some(&config.launcher.docker_host))
+}
+
+fn registry_by(config: &Config, docker_host: Option<&str>) -> Option<Arc<dyn Registry>> {
     config.registry.url.as_ref()?;
-    let engine = Arc::new(Engine::new(config.images.docker_host.as_deref()));
+    let engine = Arc::new(Engine::new(docker_host));
     Some(Arc::new(EngineRegistry::new(engine, config.registry.clone())))
 }
 

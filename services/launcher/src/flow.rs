@@ -3,8 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bindery_core::seams::SessionStore;
-use bindery_core::{EventBody, Fault, FaultBy, Phase, Session, SessionEvent, SessionState, StopReason, Timestamp};
+use async_trait::async_trait;
+use bindery_core::seams::{Progress, Registry, SessionStore};
+use bindery_core::{
+    BuiltImage, EventBody, Fault, FaultBy, ImageName, ImageRef, Phase, Session, SessionEvent, SessionState, StopReason,
+    Timestamp,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +21,34 @@ struct House {
     config: Config,
     backend: Arc<FakeBackend>,
     store: Arc<MemoryStore>,
+    registry: Option<Arc<dyn Registry>>,
     proxy: url::Url,
+}
+
+/// A registry that has one image, and puts it into the engine that pulls it.
+struct OneImage {
+    engine: Arc<FakeBackend>,
+    name: &'static str,
+}
+
+#[async_trait]
+impl Registry for OneImage {
+    async fn find(&self, _: &ImageName) -> Result<Option<String>, Fault> {
+        Err(Fault::us("unasked", "a launcher does not look for images"))
+    }
+
+    async fn push(&self, _: &ImageName, _: Arc<dyn Progress>) -> Result<String, Fault> {
+        Err(Fault::us("unasked", "a launcher does not push"))
+    }
+
+    async fn pull(&self, name: &ImageName) -> Result<BuiltImage, Fault> {
+        let image = image(self.name);
+        if image.name != *name {
+            return Err(Fault::us("registry-image-missing", format!("no {name} here")));
+        }
+        self.engine.image(self.name, Behaviour::default());
+        Ok(BuiltImage { id: image.id, size: 1 })
+    }
 }
 
 struct Running {
@@ -38,14 +69,15 @@ impl House {
         let backend = Arc::new(FakeBackend::new());
         backend.image("well", Behaviour::default());
         let proxy = proxy::start(store.clone()).await;
-        Self { config, backend, store, proxy }
+        Self { config, backend, store, registry: None, proxy }
     }
 
     fn start(&self) -> Running {
         let addresses =
             ProxyAddresses { public_url: "https://hub.example/".parse().unwrap(), probe_url: self.proxy.clone() };
         let (backend, store) = (self.backend.clone(), self.store.clone());
-        let launcher = Launcher::new(self.config.clone(), backend, store.clone(), store, addresses).unwrap();
+        let registry = self.registry.clone();
+        let launcher = Launcher::new(self.config.clone(), backend, store.clone(), store, registry, addresses).unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(launcher.run(shutdown.clone()));
         Running { shutdown, task }
@@ -138,6 +170,36 @@ async fn a_missing_image_passes_through_as_such() {
     house.ask(&session).await;
     let told = house.store.ended(session.request.id).await;
     assert_eq!(told.last().unwrap().fault.as_ref().unwrap().code, "image-missing");
+}
+
+/// An image that was pushed when it was built.
+fn pushed(name: &str) -> ImageRef {
+    ImageRef { registry_digest: Some("sha256:0".to_owned()), ..image(name) }
+}
+
+#[tokio::test]
+async fn an_image_another_engine_built_is_pulled_and_started() {
+    let mut house = House::new(Config::default()).await;
+    house.registry = Some(Arc::new(OneImage { engine: house.backend.clone(), name: "elsewhere" }));
+    let _running = house.start();
+    let session = queued_with("r", pushed("elsewhere"));
+    house.ask(&session).await;
+    let told = house.store.ended(session.request.id).await;
+    assert_eq!(told.last().unwrap().phase, Phase::Ready, "{told:?}");
+    assert!(told.iter().any(|body| body.message.contains("Pulling the image")), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_image_nobody_has_any_more_is_missing_whether_or_not_it_was_pushed() {
+    let mut house = House::new(Config::default()).await;
+    house.registry = Some(Arc::new(OneImage { engine: house.backend.clone(), name: "elsewhere" }));
+    let _running = house.start();
+    for image in [pushed("lost"), image("elsewhere")] {
+        let session = queued_with("r", image);
+        house.ask(&session).await;
+        let told = house.store.ended(session.request.id).await;
+        assert_eq!(told.last().unwrap().fault.as_ref().unwrap().code, "image-missing");
+    }
 }
 
 #[tokio::test]

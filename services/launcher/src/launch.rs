@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bindery_core::seams::{ContainerHandle, Observed, SessionSpec, StoreError};
+use bindery_core::seams::{Observed, StoreError};
 use bindery_core::{
     EventBody, Fault, LogStream, Phase, Ready, Session, SessionEvent, SessionState, StepMark, StepStatus, StopReason,
 };
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::run::Context;
+use crate::start::container;
 use crate::tell::{Teller, end_once};
 use crate::{Config, ready};
 
@@ -25,7 +26,7 @@ const ROUTE_LIMIT: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_secs(300);
 
 /// Why a launch did not get to the end.
-enum Failure {
+pub(crate) enum Failure {
     /// It cannot succeed.
     Fault(Fault),
     /// The container ended before its server answered.
@@ -103,12 +104,11 @@ pub(crate) struct Launched {
 }
 
 async fn bring_up(context: &Context, session: &Session, teller: &Teller, fresh: bool) -> Result<Session, Failure> {
-    let began = Instant::now();
     let handle = container(context, session, teller, fresh).await?;
     teller.say(EventBody::message(Phase::Launching, "The container runs. Waiting for its notebook server to answer."));
     let started = Instant::now();
     let base_path = session.base_path();
-    let deadline = began + context.config.ready();
+    let deadline = started + context.config.ready();
     let answering = async {
         let limit = context.config.ready();
         timeout_at(deadline, ready::until_answering(&context.client, handle.upstream, &base_path))
@@ -118,7 +118,7 @@ async fn bring_up(context: &Context, session: &Session, teller: &Teller, fresh: 
     let answer = tokio::select! {
         answer = answering => answer?,
         observed = until_ended(context, session) => return Err(Failure::Ended(observed)),
-        () = keep_saying(teller, began) => return Err(Failure::Stopped),
+        () = keep_saying(teller, "Still waiting for the notebook server") => return Err(Failure::Stopped),
     };
     let answered = Instant::now();
     context.sessions.apply(session.id, SessionEvent::Answering { upstream: handle.upstream }).await?;
@@ -133,62 +133,11 @@ async fn bring_up(context: &Context, session: &Session, teller: &Teller, fresh: 
     tracing::info!(
         session = %session.id,
         launch = %session.request.id,
-        start_ms = started.duration_since(began).as_millis(),
         answer_ms = answered.duration_since(started).as_millis(),
         verify_ms = answered.elapsed().as_millis(),
         "session ready"
     );
     Ok(ready)
-}
-
-/// The session's container: the one an earlier process made, or a new one.
-async fn container(
-    context: &Context,
-    session: &Session,
-    teller: &Teller,
-    fresh: bool,
-) -> Result<ContainerHandle, Failure> {
-    if !fresh {
-        match context.backend.inspect(session.id).await.map_err(Failure::Fault)? {
-            Some(Observed { upstream: Some(upstream), container, .. }) => {
-                return Ok(ContainerHandle { container, upstream });
-            }
-            Some(ended @ Observed { exited: Some(_), .. }) => return Err(Failure::Ended(ended)),
-            // None, or one that was made and never started: starting clears that away.
-            _ => {}
-        }
-    }
-    teller.say(EventBody::message(Phase::Launching, "Starting a container for this session."));
-    let spec = SessionSpec {
-        id: session.id,
-        image: session.request.image.clone(),
-        base_path: session.base_path(),
-        token: session.token.clone(),
-        env: environment(&context.config, session),
-    };
-    context.backend.start(&spec).await.map_err(Failure::Fault)
-}
-
-/// What BinderHub and JupyterHub tell their servers and recipes in the wild read, as far as it is true here.
-fn environment(config: &Config, session: &Session) -> Vec<(String, String)> {
-    let source = &session.request.source;
-    let mut environment = vec![
-        ("BINDER_REPO_URL", source.repo_url.clone()),
-        ("BINDER_REF_URL", source.ref_url.clone()),
-        ("BINDER_LAUNCH_HOST", source.launch_host.clone()),
-        ("BINDER_REQUEST", source.request.clone()),
-        ("BINDER_PERSISTENT_REQUEST", source.persistent_request.clone()),
-        ("BINDER_CLIENT_IP", source.client_ip.clone()),
-        ("JUPYTERHUB_SERVICE_PREFIX", session.base_path()),
-        ("JUPYTERHUB_USER", session.id.to_string()),
-    ];
-    if config.memory_bytes > 0 {
-        environment.push(("MEM_LIMIT", config.memory_bytes.to_string()));
-    }
-    if config.cpus > 0.0 {
-        environment.push(("CPU_LIMIT", config.cpus.to_string()));
-    }
-    environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The `ready` event of a session that is ready.
@@ -229,13 +178,13 @@ pub(crate) async fn until_ended(context: &Context, session: &Session) -> Observe
     }
 }
 
-async fn keep_saying(teller: &Teller, began: Instant) {
+/// Never ends: a word now and then to a visitor who waits.
+pub(crate) async fn keep_saying(teller: &Teller, what: &str) {
+    let began = Instant::now();
     let mut every = tokio::time::interval_at(began + WORD_EVERY, WORD_EVERY);
     loop {
-        let now = every.tick().await;
-        let seconds = now.saturating_duration_since(began).as_secs();
-        teller
-            .say(EventBody::message(Phase::Launching, format!("Still waiting for the notebook server ({seconds} s).")));
+        let seconds = every.tick().await.saturating_duration_since(began).as_secs();
+        teller.say(EventBody::message(Phase::Launching, format!("{what} ({seconds} s).")));
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `admit.rs` | who may start now and who waits at which place; pure |
 //! | `life.rs` | one session's life, state by state |
 //! | `launch.rs` | from a seat to `ready`, or to one fault and nothing left behind |
+//! | `start.rs` | a session's container, its image pulled first where another engine built it |
 //! | `ready.rs` | asking whether a server answers, directly and through the proxy |
 //! | `tell.rs` | the events a visitor reads |
 //! | `activity.rs`, `cull.rs` | what a session does; when it has been idle or old for too long (pure) |
@@ -32,6 +33,7 @@ mod life;
 mod ready;
 mod reconcile;
 mod run;
+mod start;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;

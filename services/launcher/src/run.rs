@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bindery_core::seams::{EventLog, SessionBackend, SessionChange, SessionStore, SessionWatch, StoreError};
+use bindery_core::seams::{EventLog, Registry, SessionBackend, SessionChange, SessionStore, SessionWatch, StoreError};
 use bindery_core::{EventBody, Fault, Session, SessionEvent, SessionId, SessionState, StopReason, Topic};
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
@@ -42,6 +42,7 @@ pub(crate) struct Context {
     pub(crate) backend: Arc<dyn SessionBackend>,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) events: Arc<dyn EventLog>,
+    pub(crate) registry: Option<Arc<dyn Registry>>,
     pub(crate) proxy: ProxyAddresses,
     pub(crate) client: reqwest::Client,
     turns: Semaphore,
@@ -61,7 +62,7 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// A launcher that has done nothing yet.
+    /// A launcher that has done nothing yet. An image its engine lacks is pulled from `registry`, if there is one.
     ///
     /// # Errors
     /// No HTTP client can be made.
@@ -70,11 +71,13 @@ impl Launcher {
         backend: Arc<dyn SessionBackend>,
         sessions: Arc<dyn SessionStore>,
         events: Arc<dyn EventLog>,
+        registry: Option<Arc<dyn Registry>>,
         proxy: ProxyAddresses,
     ) -> Result<Self, Error> {
         let client =
             ready::client().map_err(|error| Error::Setting { setting: "http client", reason: error.to_string() })?;
-        let context = Context { config, backend, sessions, events, proxy, client, turns: Semaphore::new(TURNS) };
+        let turns = Semaphore::new(TURNS);
+        let context = Context { config, backend, sessions, events, registry, proxy, client, turns };
         Ok(Self { context: Arc::new(context) })
     }
 

@@ -134,7 +134,8 @@ impl Running {
     pub(crate) fn start_with(house: &House, store: Arc<MemoryStore>, proxy: url::Url) -> Self {
         let addresses = ProxyAddresses { public_url: proxy.clone(), probe_url: proxy.clone() };
         let launcher =
-            Launcher::new(house.config.clone(), house.backend(), store.clone(), store.clone(), addresses).unwrap();
+            Launcher::new(house.config.clone(), house.backend(), store.clone(), store.clone(), None, addresses)
+                .unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(launcher.run(shutdown.clone())).abort_handle();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
