@@ -24,6 +24,12 @@ pub struct Contract {
     /// Its Python, where its labels or environment say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<String>,
+    /// The R it brings with its kernel, where its labels say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r: Option<String>,
+    /// The R its distribution has, where its labels say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apt_r: Option<String>,
     /// Whether the base already sets `REPO_DIR`.
     #[serde(skip)]
     pub(crate) has_repo_dir: bool,
@@ -73,6 +79,8 @@ pub(crate) fn contract(base: &BaseImage) -> Result<Contract, PlanError> {
             prefix: prefix.to_owned(),
             entrypoint: base.entrypoint.clone(),
             python: python(base),
+            r: version(base.label("io.bindery.r")),
+            apt_r: version(base.label("io.bindery.apt.r")),
             has_repo_dir: base.env("REPO_DIR").is_some(),
         }),
         _ => Err(PlanError::Base {
@@ -90,8 +98,12 @@ impl Contract {
 }
 
 fn python(base: &BaseImage) -> Option<String> {
-    let stated = base.label("io.bindery.python").or_else(|| base.env("PYTHON_VERSION"))?;
-    PythonVersion::parse(stated).map(|_| stated.to_owned())
+    version(base.label("io.bindery.python").or_else(|| base.env("PYTHON_VERSION")))
+}
+
+/// A version as it is stated, where it is one.
+fn version(stated: Option<&str>) -> Option<String> {
+    stated.filter(|stated| PythonVersion::parse(stated).is_some()).map(str::to_owned)
 }
 
 /// A name as an engine takes it in `FROM`: nothing that could end the word or the line.

@@ -6,7 +6,7 @@ use crate::CATALOGUE;
 use crate::plan::IgnoredFile;
 
 /// Names that describe an environment no pack reads, and what kind it is.
-const OTHERS: [(&str, &str); 39] = [
+const OTHERS: [(&str, &str); 25] = [
     ("environment.yml", "conda environments"),
     ("environment.yaml", "conda environments"),
     ("conda-lock.yml", "conda environments"),
@@ -24,21 +24,7 @@ const OTHERS: [(&str, &str); 39] = [
     ("pdm.lock", "PDM lock files"),
     (".tool-versions", ".tool-versions files"),
     ("requirements3.txt", "requirements3.txt files"),
-    ("install.R", "R packages"),
-    ("DESCRIPTION", "R packages"),
-    ("renv.lock", "R packages"),
     ("packrat.lock", "R packages"),
-    ("Project.toml", "Julia projects"),
-    ("JuliaProject.toml", "Julia projects"),
-    ("Manifest.toml", "Julia projects"),
-    ("JuliaManifest.toml", "Julia projects"),
-    ("REQUIRE", "Julia projects"),
-    ("default.nix", "Nix environments"),
-    ("shell.nix", "Nix environments"),
-    ("flake.nix", "Nix environments"),
-    ("flake.lock", "Nix environments"),
-    ("devcontainer.json", "development containers"),
-    (".devcontainer.json", "development containers"),
     ("package.json", "Node packages"),
     ("package-lock.json", "Node packages"),
     ("Gemfile", "Ruby packages"),
@@ -78,7 +64,9 @@ pub(crate) fn ignored(
         if already.iter().any(|one| one.file == path) {
             continue;
         }
-        let Some(reason) = reason(name, at_top && config_dir.is_some(), config_dir, dockerfile) else { continue };
+        let Some(reason) = reason(name, (at_top || in_tool_dir) && config_dir.is_some(), config_dir, dockerfile) else {
+            continue;
+        };
         out.push(IgnoredFile { file: path.to_owned(), reason });
     }
     out
@@ -105,6 +93,9 @@ fn reason(name: &str, outside: bool, config_dir: Option<&str>, dockerfile: Optio
     }
     if let Some(right) = alike {
         return Some(format!("the name must be written exactly {right}"));
+    }
+    if exact {
+        return Some("nothing here has a use for it".to_owned());
     }
     requirements.then(|| "only requirements.txt, and files it includes with -r, are read".to_owned())
 }

@@ -26,7 +26,7 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
     let contract = contract(base)?;
     let repo = Repo::open(tree, &contract)?;
     let as_of = options.as_of.map(|date| DateChoice { date, source: "asked for".to_owned() });
-    let mut draft = Draft { as_of, ..Draft::default() };
+    let mut draft = Draft { as_of, sources: options.sources.clone(), ..Draft::default() };
     let mut buildpacks = Vec::new();
     for pack in CATALOGUE {
         let before = draft.used.len();
@@ -63,6 +63,8 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         config_dir: repo.config_dir.map(str::to_owned),
         python: draft.python,
         as_of: draft.as_of,
+        r: draft.r,
+        julia: draft.julia,
         used: draft.used,
         ignored: draft.ignored,
         notes: draft.notes,
@@ -145,14 +147,7 @@ fn environment_key(
     parts.extend(draft.as_of.as_ref().map(|chosen| chosen.date.to_string().into_bytes()));
     for step in draft.steps.iter().filter(|step| !step.needs_content) {
         parts.push(step.id.as_bytes().into());
-        // Where the requirement stands does not change what is built.
-        let action = match &step.action {
-            Action::CheckPython { allowed, .. } => {
-                Action::CheckPython { allowed: allowed.clone(), asked_by: String::new() }
-            }
-            action => action.clone(),
-        };
-        parts.push(json(serde_json::to_string(&action))?.into_bytes());
+        parts.push(json(serde_json::to_string(&step.action.anywhere()))?.into_bytes());
     }
     Ok(EnvironmentKey::of_parts(parts.iter().map(Vec::as_slice)))
 }

@@ -39,8 +39,8 @@ pub use detect::plan;
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
 pub use plan::{
-    Action, BuildPlan, DateChoice, IgnoredFile, PlanOptions, PythonChoice, PythonInstall, PythonTarget,
-    RequirementsFile, Step, UsedFile, step_file,
+    Action, BuildPlan, DateChoice, IgnoredFile, LanguageChoice, PlanOptions, PythonChoice, PythonInstall, PythonTarget,
+    RPackage, RequirementsFile, Sources, Step, UsedFile, step_file,
 };
 pub use python_version::{PythonFallback, is_python_version};
 pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};
@@ -60,7 +60,12 @@ pub const CA_BUNDLE_PATH: &str = ".bindery/ca-bundle.pem";
 const CATALOGUE: &[&dyn packs::Pack] = &[
     &packs::dockerfile::Dockerfile,
     &packs::python::Python,
+    &packs::r::R,
+    &packs::julia::Julia,
     &packs::apt::Apt,
+    &packs::nix::Nix,
     &packs::post_build::PostBuild,
     &packs::start::Start,
+    &packs::devcontainer::DevContainer,
+    &packs::notebook::Notebook,
 ];

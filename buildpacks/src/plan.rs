@@ -25,6 +25,27 @@ pub struct PlanOptions {
     pub python_mirror: Option<String>,
     /// What becomes of a wish for a Python that is none of these.
     pub python_fallback: PythonFallback,
+    /// Where what is not Python comes from.
+    pub sources: Sources,
+}
+
+/// Where this site takes R packages and Julia from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// The repository of R packages. `{date}` in it becomes the day whose packages are asked for, or `latest`; `{codename}` the name of
+    /// the base's distribution. Without `{date}`, packages are always what it has.
+    pub cran: String,
+    /// A mirror of Julia's releases.
+    pub julia: String,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self {
+            cran: "https://packagemanager.posit.co/cran/__linux__/{codename}/{date}".to_owned(),
+            julia: "https://julialang-s3.julialang.org/bin".to_owned(),
+        }
+    }
 }
 
 /// A plan. Serialises as what `bindery plan --json` and the pages show.
@@ -45,6 +66,12 @@ pub struct BuildPlan {
     /// The day whose packages are installed, where one is asked for; otherwise today's are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<DateChoice>,
+    /// The R the notebook gets beside it, where one is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r: Option<LanguageChoice>,
+    /// The Julia the notebook gets beside it, where one is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub julia: Option<LanguageChoice>,
     /// Every environment file that is used.
     pub used: Vec<UsedFile>,
     /// Every file that looks like an environment and is not used.
@@ -106,6 +133,15 @@ pub struct DateChoice {
     /// The day.
     pub date: Date,
     /// `asked for`, or the file and line, e.g. `runtime.txt:1`.
+    pub source: String,
+}
+
+/// A chosen R or Julia and what chose it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LanguageChoice {
+    /// As precisely as known, e.g. `4.2` or `1.9.4`.
+    pub version: String,
+    /// What chose it: the base, its distribution, or a file and line, e.g. `runtime.txt:1`.
     pub source: String,
 }
 
@@ -188,10 +224,76 @@ pub enum Action {
         /// Where to.
         target: PythonTarget,
     },
+    /// Installs R, its kernel and the packages that the base's distribution has, as root.
+    InstallR {
+        /// Whether the base brings R and its kernel, so that only its repository of packages is set.
+        in_base: bool,
+        /// The release asked for, where a distribution has another: then the build fails and says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+        /// Where it is asked for, as file and line.
+        asked_by: String,
+        /// The repository that `install.packages` takes packages from, as [`Sources::cran`] with its date.
+        repository: String,
+        /// Packages the distribution is asked for, each a name of an R package.
+        packages: Vec<String>,
+        /// Whether a compiler is needed in any case. It comes too where the distribution lacks a package.
+        compilers: bool,
+    },
+    /// Installs R packages that are not there yet, as the notebook user.
+    InstallRPackages {
+        /// The packages.
+        packages: Vec<RPackage>,
+    },
+    /// Installs the R package that the repository is, as the notebook user.
+    InstallRProject {
+        /// Its directory; empty for the top.
+        directory: String,
+    },
+    /// Runs the repository's `install.R`, as the notebook user, in the home directory.
+    RunInstallR {
+        /// The file.
+        path: String,
+    },
+    /// Fetches Julia, as root.
+    InstallJulia {
+        /// The release.
+        version: String,
+        /// The mirror it is fetched from.
+        mirror: String,
+    },
+    /// Adds Julia's kernel and, where files are given, the packages they name; as the notebook user.
+    AddJuliaKernel {
+        /// The project's directory in the repository; empty for the top.
+        directory: String,
+        /// The project and its manifest; none where they need the repository's content.
+        files: Vec<RequirementsFile>,
+        /// Whether the project is a package of its own.
+        is_package: bool,
+    },
+    /// Makes a Julia project ready on top of the content, as the notebook user.
+    PrepareJuliaProject {
+        /// Its directory; empty for the top.
+        directory: String,
+        /// The name of its manifest.
+        manifest: String,
+        /// Whether the environment image has resolved it.
+        resolved: bool,
+    },
     /// Puts the repository's content into the home directory, as one layer.
     CopyContent {
         /// Directories of the base that make way first, because the repository has a file or link of that name.
         make_way: Vec<String>,
+    },
+    /// Sets variables for everything that the entry point starts, as root.
+    SetVariables {
+        /// Names, each checked, and values.
+        variables: Vec<(String, String)>,
+    },
+    /// Runs commands of a development container, as the notebook user, in the home directory.
+    RunCommands {
+        /// Each as the text of a shell script.
+        scripts: Vec<String>,
     },
     /// Runs the repository's `postBuild`, as the notebook user, in the home directory.
     RunPostBuild {
@@ -210,16 +312,39 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it is root that does it.
+    pub(crate) const fn as_root(&self) -> bool {
+        matches!(
+            self,
+            Self::InstallApt { .. } | Self::InstallR { .. } | Self::InstallJulia { .. } | Self::SetVariables { .. }
+        )
+    }
+
+    /// The same action wherever in a repository it is asked for, which does not change what is built.
+    pub(crate) fn anywhere(&self) -> Self {
+        let mut action = self.clone();
+        if let Self::CheckPython { asked_by, .. } | Self::InstallR { asked_by, .. } = &mut action {
+            asked_by.clear();
+        }
+        action
+    }
+
     /// Where in the order of steps an action belongs.
     pub(crate) const fn rank(&self, needs_content: bool) -> u8 {
         match self {
             Self::CheckPython { .. } => 0,
             Self::CreateKernelEnvironment { .. } => 1,
-            Self::InstallApt { .. } => 2,
+            Self::InstallApt { .. } | Self::InstallR { .. } | Self::InstallJulia { .. } | Self::SetVariables { .. } => {
+                2
+            }
             Self::InstallPython { .. } if !needs_content => 3,
+            Self::InstallRPackages { .. } | Self::AddJuliaKernel { .. } => 3,
             Self::CopyContent { .. } => 4,
-            Self::InstallPython { .. } => 5,
-            Self::RunPostBuild { .. } => 6,
+            Self::InstallPython { .. }
+            | Self::InstallRProject { .. }
+            | Self::RunInstallR { .. }
+            | Self::PrepareJuliaProject { .. } => 5,
+            Self::RunPostBuild { .. } | Self::RunCommands { .. } => 6,
             Self::PrepareStart { .. } => 7,
             Self::Dockerfile(_) => 8,
         }
@@ -248,6 +373,21 @@ pub enum PythonTarget {
     Base,
     /// The one that [`Action::CreateKernelEnvironment`] makes.
     Kernel,
+}
+
+/// An R package that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RPackage {
+    /// Its name.
+    pub name: String,
+    /// The least version that will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<String>,
+    /// The version of a lock file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<String>,
+    /// Whether the build fails without it. Otherwise a program of the repository's sees to it.
+    pub required: bool,
 }
 
 /// A requirements file as it is handed to the installer.

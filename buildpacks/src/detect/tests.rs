@@ -39,7 +39,7 @@ fn picture(tree: &MemoryTree, base: &BaseImage, options: &PlanOptions) -> String
             out.push_str(&format!("build argument {key}={value}\n"));
         }
         out.push_str(&rendered.dockerfile);
-        for file in rendered.files.iter().filter(|file| file.path != ".bindery/bytecode.py") {
+        for file in rendered.files.iter().filter(|file| !is_ours(&file.path)) {
             out.push_str(&format!("---- {}\n{}", file.path, String::from_utf8_lossy(&file.content)));
         }
     };
@@ -52,6 +52,11 @@ fn picture(tree: &MemoryTree, base: &BaseImage, options: &PlanOptions) -> String
     out
 }
 
+/// Whether a lent file is a program of this crate's.
+fn is_ours(path: &str) -> bool {
+    path == ".bindery/bytecode.py" || path.ends_with(".R") || path.ends_with("fetch.py")
+}
+
 macro_rules! pictures {
     ($($name:ident: $files:expr;)*) => {
         $(
@@ -62,6 +67,8 @@ macro_rules! pictures {
         )*
     };
 }
+
+mod languages;
 
 pictures! {
     picture_of_a_repository_with_no_environment: [("README.md", "hello")];
@@ -87,8 +94,7 @@ pictures! {
         ("requirements.txt", "numpy"), ("postBuild", "x"), ("environment.yml", ""),
     ];
     picture_of_environments_that_are_not_supported_yet: [
-        ("environment.yml", ""), ("Pipfile", ""), ("pyproject.toml", ""), ("uv.lock", ""), ("install.R", ""), ("Project.toml", ""),
-        ("default.nix", ""), ("pixi.toml", ""), (".devcontainer/devcontainer.json", ""), ("requirements-dev.txt", ""),
+        ("environment.yml", ""), ("Pipfile", ""), ("pyproject.toml", ""), ("uv.lock", ""), ("pixi.toml", ""), ("requirements-dev.txt", ""),
         ("Requirements.txt", ""), ("docs/requirements.txt", ""), ("Containerfile", ""),
     ];
 }
@@ -149,12 +155,6 @@ fn a_python_the_base_does_not_have_is_refused_naming_what_it_has() {
     assert_eq!((fault.code.as_str(), fault.place().as_deref()), ("python-not-available", Some("runtime.txt:2")));
     assert!(fault.message.contains("3.12") && fault.message.contains("3.11.2"), "{fault}");
     assert!(fault.hint.unwrap().contains("python-3.11"));
-}
-
-#[test]
-fn other_languages_are_never_a_silent_python() {
-    let fault = refused(&[("runtime.txt", "r-4.2"), ("install.R", "")]);
-    assert_eq!((fault.code.as_str(), fault.place().as_deref()), ("unsupported-environment", Some("runtime.txt:1")));
 }
 
 #[test]

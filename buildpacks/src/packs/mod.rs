@@ -1,15 +1,20 @@
 //! The buildpacks: one file each. A pack reads its own files and adds steps, choices and notes to a draft.
 
 pub(crate) mod apt;
+pub(crate) mod devcontainer;
 pub(crate) mod dockerfile;
+pub(crate) mod julia;
+pub(crate) mod nix;
+pub(crate) mod notebook;
 pub(crate) mod post_build;
 pub(crate) mod python;
+pub(crate) mod r;
 pub(crate) mod start;
 
 use bindery_core::Date;
 
 use crate::error::PlanError;
-use crate::plan::{Action, DateChoice, IgnoredFile, PythonChoice, Step, UsedFile};
+use crate::plan::{Action, DateChoice, IgnoredFile, LanguageChoice, PythonChoice, Sources, Step, UsedFile};
 use crate::python_version::PythonWant;
 use crate::repo::Repo;
 
@@ -32,6 +37,10 @@ pub(crate) struct Draft {
     /// The day whose packages are installed. Set before any pack is asked when the visitor chose one.
     pub(crate) as_of: Option<DateChoice>,
     pub(crate) wants: Vec<PythonWant>,
+    pub(crate) r: Option<LanguageChoice>,
+    pub(crate) julia: Option<LanguageChoice>,
+    /// Where the site takes things from. Set before any pack is asked.
+    pub(crate) sources: Sources,
     pub(crate) used: Vec<UsedFile>,
     pub(crate) ignored: Vec<IgnoredFile>,
     pub(crate) notes: Vec<String>,
@@ -72,6 +81,11 @@ impl Draft {
     /// Records what a file asks of Python. Which one it becomes is settled when every pack has spoken.
     pub(crate) fn want_python(&mut self, want: PythonWant) {
         self.wants.push(want);
+    }
+
+    /// Records a file as not used, with the reason.
+    pub(crate) fn ignores(&mut self, file: impl Into<String>, reason: impl Into<String>) {
+        self.ignored.push(IgnoredFile { file: file.into(), reason: reason.into() });
     }
 
     /// Adds a step.

@@ -5,6 +5,8 @@
 mod project;
 mod requirements;
 
+pub(crate) use requirements::normalise;
+
 use pep440_rs::VersionSpecifiers;
 
 use super::{Draft, Pack};
@@ -51,10 +53,14 @@ impl Pack for Python {
 fn runtime(file: &EnvFile, draft: &mut Draft) -> Result<(), PlanError> {
     let asked = parse::runtime::parse(&file.path, &file.bytes)?;
     let place = format!("{}:{}", file.path, asked.line);
-    draft.uses(&file.path, "the Python version");
     if let Some(date) = asked.date {
         draft.dated(date, &place);
     }
+    if asked.other.is_some() {
+        // Another language's; its pack reads it.
+        return Ok(());
+    }
+    draft.uses(&file.path, "the Python version");
     let Some(version) = asked.python else { return Ok(()) };
     want(file, asked.line, version.series(), parse::python_version::series(version), version.patch.is_some(), draft);
     Ok(())

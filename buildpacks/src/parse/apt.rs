@@ -28,7 +28,8 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Vec<String>, PlanError> 
     Ok(packages)
 }
 
-fn is_package(word: &str) -> bool {
+/// Whether a word names a package as `apt.txt` does.
+pub(crate) fn is_package(word: &str) -> bool {
     match word.split_once('=') {
         Some((name, version)) => is_name(name) && is_version(version),
         None => is_name(word),

@@ -3,11 +3,12 @@
 use bindery_core::Date;
 
 use crate::PlanError;
-use crate::error::{UNSUPPORTED, shown};
+use crate::error::shown;
+use crate::parse::julia_compat::Compat;
 use crate::parse::text;
 
-const GRAMMAR: &str =
-    "Write one line: python-3, python-3.11 or python-3.11.9, optionally followed by a date as -2024-01-31.";
+const GRAMMAR: &str = "Write one line: python-3, python-3.11, python-3.11.9, r-4.2 or julia-1.10, optionally followed by a date as \
+                       -2024-01-31.";
 
 /// A Python version as far as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,11 @@ impl PythonVersion {
         Some(Self { major, minor, patch })
     }
 
+    /// Whether a release `other` is what was asked for; the patch level is not compared.
+    pub(crate) fn allows(self, other: Self) -> bool {
+        self.major == other.major && self.minor.is_none_or(|minor| other.minor.is_none_or(|have| have == minor))
+    }
+
     /// `3` or `3.11`, without the patch level.
     pub(crate) fn series(self) -> String {
         self.minor.map_or_else(|| self.major.to_string(), |minor| format!("{}.{minor}", self.major))
@@ -46,11 +52,22 @@ pub(crate) struct Runtime {
     pub(crate) python: Option<PythonVersion>,
     /// The day whose packages are asked for.
     pub(crate) date: Option<Date>,
+    /// The other language, where it is not Python that is asked for.
+    pub(crate) other: Option<Other>,
     /// The line it stands on, from 1.
     pub(crate) line: u32,
 }
 
-/// Reads the file. Anything but Python is a fault: it must never become a Python image in silence.
+/// A language that is not Python, with its version where one is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Other {
+    /// R. Its versions are written like Python's.
+    R(Option<PythonVersion>),
+    /// Julia: which releases will do, and the version as written.
+    Julia(Option<(Compat, String)>),
+}
+
+/// Reads the file.
 pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Runtime, PlanError> {
     let text = text::decode(file, bytes)?;
     let mut lines = text
@@ -72,10 +89,14 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Runtime, PlanError> {
         [name, version, year, month, day] => (*name, Some(*version), Some([*year, *month, *day])),
         _ => return Err(bad()),
     };
-    let other = match name {
-        "python" => None,
-        "r" => Some("R"),
-        "julia" => Some("Julia"),
+    let numbers = || version.map(|version| PythonVersion::parse(version).ok_or_else(bad)).transpose();
+    let (python, other) = match name {
+        "python" => (numbers()?, None),
+        "r" => (None, Some(Other::R(numbers()?))),
+        "julia" => {
+            let series = |version: &str| Some((Compat::series(version)?, version.to_owned()));
+            (None, Some(Other::Julia(version.map(|version| series(version).ok_or_else(bad)).transpose()?)))
+        }
         _ => return Err(bad()),
     };
     let date = match date.map(|parts| parts.join("-").parse::<Date>()) {
@@ -86,16 +107,7 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Runtime, PlanError> {
         Some(Ok(date)) => Some(date),
         None => None,
     };
-    if let Some(language) = other {
-        let message = format!("The repository asks for {language}, which is not supported yet.");
-        let hint = format!("Until then, a Dockerfile can install {language}.");
-        return Err(PlanError::line(file, line, message, hint).coded(UNSUPPORTED));
-    }
-    let python = match version {
-        Some(version) => Some(PythonVersion::parse(version).ok_or_else(bad)?),
-        None => None,
-    };
-    Ok(Runtime { python, date, line })
+    Ok(Runtime { python, other, date, line })
 }
 
 #[cfg(test)]
@@ -103,11 +115,15 @@ mod tests {
     use bindery_core::Fault;
     use proptest::prelude::*;
 
-    use super::{PythonVersion, parse};
+    use super::{Other, PythonVersion, parse};
+    use crate::parse::julia_compat::Compat;
+
+    fn version(text: &str) -> PythonVersion {
+        PythonVersion::parse(text).unwrap()
+    }
 
     #[test]
     fn the_accepted_forms_read_as_meant() {
-        let version = |text| PythonVersion::parse(text).unwrap();
         for (text, python, date) in [
             ("python-3", Some("3"), None),
             ("python-3.11", Some("3.11"), None),
@@ -159,12 +175,29 @@ mod tests {
     }
 
     #[test]
-    fn other_languages_are_refused_not_turned_into_python() {
-        for text in ["r-4.2", "r-2024-01-01", "r-4.2-2024-01-01", "julia-1.9"] {
-            let fault = Fault::from(parse("runtime.txt", text.as_bytes()).unwrap_err());
-            assert_eq!(fault.code, "unsupported-environment", "{text}");
-            assert!(fault.message.contains("not supported yet"));
+    fn other_languages_are_not_turned_into_python() {
+        for (text, other, date) in [
+            ("r-4.2", Other::R(Some(version("4.2"))), None),
+            ("r-4.2.1\n", Other::R(Some(version("4.2.1"))), None),
+            ("r-2024-01-01", Other::R(None), Some("2024-01-01")),
+            ("r-4.2-2024-01-01", Other::R(Some(version("4.2"))), Some("2024-01-01")),
+            ("julia-1.9", Other::Julia(Some((Compat::series("1.9").unwrap(), "1.9".to_owned()))), None),
+        ] {
+            let runtime = parse("runtime.txt", text.as_bytes()).unwrap();
+            assert_eq!((runtime.python, runtime.other), (None, Some(other)), "{text}");
+            assert_eq!(runtime.date.map(|date| date.to_string()).as_deref(), date, "{text}");
         }
+        for text in ["r-", "r", "r-x", "r-4.2-2024-02-30", "julia-1.x", "julia", "julia-v1", "R-4.2"] {
+            assert!(parse("runtime.txt", text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_patch_level_is_not_compared() {
+        assert!(version("3.11.9").allows(version("3.11.2")));
+        assert!(version("3").allows(version("3.11.2")));
+        assert!(!version("3.12").allows(version("3.11.2")));
+        assert!(!version("2").allows(version("3.11")));
     }
 
     proptest! {

@@ -49,6 +49,12 @@ pub(crate) fn line_at(text: &str, at: usize) -> u32 {
     number(before.iter().filter(|byte| **byte == b'\n').count())
 }
 
+/// The line of an error of a JSON parser, which counts a line's end to the next line.
+pub(crate) fn json_line(error: &serde_json::Error) -> u32 {
+    let line = if error.column() == 0 { error.line().saturating_sub(1) } else { error.line() };
+    u32::try_from(line).unwrap_or(u32::MAX).max(1)
+}
+
 /// A line number from a count from zero.
 pub(crate) fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX - 1) + 1

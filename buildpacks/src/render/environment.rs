@@ -4,6 +4,7 @@ use bindery_core::seams::ContextFile;
 
 use super::Rendered;
 use super::context::FILES;
+use super::languages;
 use super::script;
 use crate::plan::{Action, BuildPlan, Step};
 
@@ -17,12 +18,15 @@ pub fn render_environment(plan: &BuildPlan) -> Rendered {
     let mut dockerfile = format!("FROM {}\n", plan.base);
     let mut root = false;
     for step in &steps {
-        let as_root = matches!(step.action, Action::InstallApt { .. });
+        let as_root = step.action.as_root();
         if as_root != root {
             dockerfile.push_str(&format!("USER {}\n", if as_root { "root" } else { &plan.contract.user }));
             root = as_root;
         }
         dockerfile.push_str(&script::run(plan, step).unwrap_or_default());
+        for (name, value) in script::variables(plan, step) {
+            dockerfile.push_str(&format!("ENV {name}={value}\n"));
+        }
     }
     if root {
         dockerfile.push_str(&format!("USER {}\n", plan.contract.user));
@@ -53,7 +57,7 @@ pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFil
                 out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
                 out.extend(files.iter().map(|lent| file(format!("{FILES}/{}/{}", step.id, lent.path), &lent.content)));
             }
-            _ => {}
+            action => out.extend(languages::files(action).into_iter().map(|(path, content)| file(path, &content))),
         }
     }
     // Several steps may be lent the same.

@@ -6,6 +6,7 @@
 mod context;
 mod dockerfile;
 mod environment;
+mod languages;
 mod script;
 mod session;
 

@@ -1,10 +1,12 @@
 //! Every line of shell that is ever run by a rendered Dockerfile; `script/` holds the longer ones by language.
 
+mod julia;
+mod python;
+mod r;
+
 use super::context::{CA_TARGET, CA_VARIABLES, LENT, ca_mount, file_mount, root_cache, user_cache};
 use crate::plan::{Action, BuildPlan, Step};
 use crate::shell::word;
-
-mod python;
 
 /// The `RUN` of a step and the environment it leaves, or nothing for a step that is another instruction.
 pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
@@ -42,9 +44,38 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
         }
         Action::CopyContent { make_way } if make_way.is_empty() => return None,
         Action::CopyContent { make_way } => (vec![], self::make_way(plan, make_way)),
+        Action::SetVariables { .. } => (
+            vec![file_mount("variables.sh")],
+            // Sourced by the entry point in front of whatever is run.
+            vec![format!("install -m 644 {LENT}/variables.sh {VARIABLES}")],
+        ),
+        Action::RunCommands { scripts } => (vec![file_mount("commands")], commands(plan, scripts.len())),
         Action::RunPostBuild { path, make_executable } => (vec![], post_build(plan, path, *make_executable)),
         Action::PrepareStart { path } => {
             (vec![], vec![format!("chmod +x {}", word(&format!("{}/{path}", plan.contract.home)))])
+        }
+        Action::InstallR { in_base, .. } => {
+            let mut mounts = vec![file_mount("r-system")];
+            if !in_base {
+                mounts.extend([
+                    root_cache(plan, "apt", "/var/cache/apt"),
+                    root_cache(plan, "apt-lists", "/var/lib/apt/lists"),
+                ]);
+            }
+            (mounts, r::install(plan, &step.action, apt_update(plan)))
+        }
+        Action::InstallRPackages { .. } => (vec![file_mount("r-packages")], r::packages()),
+        Action::InstallRProject { directory } => (vec![], r::project(plan, directory)),
+        Action::RunInstallR { path } => (vec![file_mount("r-script")], r::script(plan, path)),
+        Action::InstallJulia { version, mirror } => {
+            (vec![file_mount("julia-system")], julia::install(plan, version, mirror))
+        }
+        Action::AddJuliaKernel { files, .. } => {
+            let mounts = if files.is_empty() { vec![] } else { vec![file_mount("julia-project")] };
+            (mounts, julia::kernel(plan, &step.action))
+        }
+        Action::PrepareJuliaProject { directory, manifest, resolved } => {
+            (vec![], julia::project(plan, directory, manifest, *resolved))
         }
         Action::Dockerfile(_) => return None,
     };
@@ -70,10 +101,34 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
 /// Whether a step takes from an index what could be had on the plan's day. Not one that installs what a lock file names: there the
 /// lock decides.
 const fn is_dated(action: &Action) -> bool {
-    matches!(action, Action::InstallPython { .. } | Action::RunPostBuild { .. })
+    matches!(action, Action::InstallPython { .. } | Action::RunPostBuild { .. } | Action::RunCommands { .. })
 }
 
+/// What a step leaves in the environment of everything that runs in the image.
+pub(super) fn variables(plan: &BuildPlan, step: &Step) -> Vec<(&'static str, String)> {
+    match &step.action {
+        Action::InstallR { in_base: false, .. } => vec![("R_LIBS_USER", r::LIBRARY.to_owned())],
+        Action::AddJuliaKernel { directory, .. } => {
+            let project = julia::project_directory(plan, directory);
+            vec![("JULIA_DEPOT_PATH", julia::DEPOT.to_owned()), ("JULIA_PROJECT", project)]
+        }
+        _ => vec![],
+    }
+}
+
+/// Times and paths of this build, of no use to anyone.
+const REMOVE_LOGS: &str =
+    "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/cache/ldconfig/aux-cache";
+
 fn apt(plan: &BuildPlan) -> Vec<String> {
+    let mut lines = apt_update(plan);
+    lines.push(format!("xargs -d '\\n' -a {LENT}/apt.txt apt-get \"$@\" -qy --no-install-recommends install --"));
+    lines.push(REMOVE_LOGS.to_owned());
+    lines
+}
+
+/// Leaves apt's options in `$@`.
+fn apt_update(plan: &BuildPlan) -> Vec<String> {
     let ca = if plan.ca_bundle { format!("-o Acquire::https::CAInfo={CA_TARGET} ") } else { String::new() };
     vec![
         "export DEBIAN_FRONTEND=noninteractive".to_owned(),
@@ -81,10 +136,17 @@ fn apt(plan: &BuildPlan) -> Vec<String> {
         "rm -f /etc/apt/apt.conf.d/docker-clean".to_owned(),
         format!("set -- {ca}-o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io"),
         "apt-get \"$@\" -q update".to_owned(),
-        format!("xargs -d '\\n' -a {LENT}/apt.txt apt-get \"$@\" -qy --no-install-recommends install --"),
-        // Times and paths of this build, of no use to anyone.
-        "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/cache/ldconfig/aux-cache".to_owned(),
     ]
+}
+
+/// Where the entry point finds the variables of a development container.
+const VARIABLES: &str = "/usr/local/bin/before-notebook.d/50-devcontainer.sh";
+
+fn commands(plan: &BuildPlan, count: usize) -> Vec<String> {
+    let mut lines =
+        vec![format!("if [ -e {VARIABLES} ]; then . {VARIABLES}; fi"), format!("cd {}", plan.contract.home)];
+    lines.extend((1..=count).map(|number| format!("sh {LENT}/commands/{number}.sh")));
+    lines
 }
 
 fn make_way(plan: &BuildPlan, names: &[String]) -> Vec<String> {

@@ -56,8 +56,24 @@ fn expected(plan: &BuildPlan, content: bool) -> Vec<String> {
     }
     for step in plan.steps.iter().filter(|step| step.needs_content == content) {
         match &step.action {
-            Action::InstallApt { .. } => {
-                out.extend(["USER root".to_owned(), "RUN apt".to_owned(), "USER 1000".to_owned()]);
+            action if action.as_root() => {
+                // Steps as root that follow each other need no change of user.
+                if out.last().is_some_and(|last| last == "USER 1000") {
+                    out.pop();
+                } else {
+                    out.push("USER root".to_owned());
+                }
+                out.push(format!("RUN {}", step.id));
+                if step.id == "r" {
+                    out.push("ENV R_LIBS_USER=/opt/rlibs".to_owned());
+                }
+                out.push("USER 1000".to_owned());
+            }
+            Action::AddJuliaKernel { directory, .. } => {
+                let project = format!("/home/jovyan/{directory}");
+                out.push(format!("RUN {}", step.id));
+                out.push("ENV JULIA_DEPOT_PATH=/opt/julia".to_owned());
+                out.push(format!("ENV JULIA_PROJECT={}", project.trim_end_matches('/')));
             }
             Action::CopyContent { make_way } => {
                 if !make_way.is_empty() {
@@ -108,6 +124,12 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("python-3.11".to_owned()),
         Just("python-3.12".to_owned()),
         Just("3.12\n".to_owned()),
+        Just("r-4.2-2024-01-31".to_owned()),
+        Just("julia-1.9".to_owned()),
+        Just("install.packages(c('digest', \"x'; touch /pwned\"))\n".to_owned()),
+        Just("Package: waves\nVersion: 1\nImports: digest\n".to_owned()),
+        Just("[compat]\njulia = \"1.6\"\n".to_owned()),
+        Just("{\"Packages\": {\"digest\": {\"Version\": \"1\"}}}".to_owned()),
         Just("#!/bin/sh\n".to_owned()),
         Just("-e .".to_owned()),
         Just("\\\n".to_owned()),
@@ -132,7 +154,8 @@ proptest! {
             (prop_oneof![
                 Just("requirements.txt"), Just("apt.txt"), Just("runtime.txt"), Just(".python-version"), Just("postBuild"), Just("start"),
                 Just("binder/requirements.txt"), Just("binder/apt.txt"), Just("binder/start"), Just("setup.py"), Just("work"),
-                Just(".cache"),
+                Just(".cache"), Just("install.R"), Just("DESCRIPTION"), Just("NAMESPACE"), Just("renv.lock"), Just("Project.toml"),
+                Just("Manifest.toml"), Just("binder/install.R"), Just("binder/Project.toml"),
             ], hostile(), any::<bool>()), 0..5),
         ca_bundle: bool,
     ) {

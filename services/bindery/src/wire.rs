@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use bindery_builder::{Naming, Pipeline, Site};
+use bindery_builder::{Naming, Pipeline, Site, Sources};
 use bindery_content::GitContent;
 use bindery_core::seams::{ContentProvider, ImageBuilder, Registry};
 use bindery_images::{DockerImages, Engine, EngineRegistry};
@@ -70,6 +70,7 @@ pub(crate) fn site(config: &Config) -> anyhow::Result<Site> {
         pythons: config.build.pythons.clone(),
         python_mirror: config.build.python_mirror.clone(),
         python_fallback: config.build.python_fallback,
+        sources: Sources { cran: config.build.r.cran.clone(), julia: config.build.julia.mirror.clone() },
     })
 }
 

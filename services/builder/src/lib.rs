@@ -25,6 +25,7 @@ mod run;
 
 use bindery_core::EventBody;
 
+pub use bindery_buildpacks::Sources;
 pub use config::Config;
 pub use naming::Naming;
 pub use pipeline::{CacheSharing, Finished, Order, Pipeline, Site, Source, Wishes, day};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bindery_buildpacks::{
-    BuildPlan, PlanOptions, PythonFallback, Rendered, plan, render_dockerfile_repo, render_session,
+    BuildPlan, PlanOptions, PythonFallback, Rendered, Sources, plan, render_dockerfile_repo, render_session,
 };
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
 use bindery_core::{
@@ -35,6 +35,8 @@ pub struct Site {
     pub python_mirror: Option<Secret>,
     /// What becomes of a wish for another.
     pub python_fallback: PythonFallback,
+    /// Where what is not Python comes from.
+    pub sources: Sources,
 }
 
 /// Who shares the download caches that build steps write. What one repository's steps put there, another's would use.
@@ -60,18 +62,20 @@ impl Site {
             python_mirror: self.python_mirror.as_ref().map(|address| address.expose().to_owned()),
             python_fallback: self.python_fallback,
             as_of: None,
+            sources: self.sources.clone(),
         }
     }
 
     /// What, beside repository and commit, decides what is built. Equal in every process of a site.
     #[must_use]
     pub fn recipe(&self) -> String {
+        let Sources { cran, julia } = &self.sources;
         let fallback = match self.python_fallback {
             PythonFallback::Refuse => "",
             PythonFallback::Nearest => " or the nearest",
         };
         format!(
-            "{}; base {}; {}; pythons {}{fallback}",
+            "{}; base {}; {}; pythons {}{fallback}; {cran}; {julia}",
             bindery_buildpacks::VERSION,
             self.base_image,
             self.platform,

@@ -35,12 +35,17 @@ fn base() -> BaseImage {
 /// Plans a repository that holds `content` as its environment file `name`. It may be refused; if not, what is rendered reads back
 /// as instructions of ours alone.
 pub fn environment_file(name: &str, content: &[u8]) {
-    let mut tree = MemoryTree::default();
     // What the file may refer to.
-    for other in ["other.txt", "sub/requirements.txt", "setup.py", "sub/pyproject.toml"] {
-        tree.insert(other, EntryKind::File, b"six\n").expect("a plain path");
+    let others = ["other.txt", "sub/requirements.txt", "setup.py", "sub/pyproject.toml"].map(|other| (other, b"six\n".as_slice()));
+    repository(&[others.as_slice(), &[(name, content)]].concat());
+}
+
+/// Plans a repository of these files alone, likewise.
+pub fn repository(files: &[(&str, &[u8])]) {
+    let mut tree = MemoryTree::default();
+    for (path, content) in files {
+        tree.insert(*path, EntryKind::File, content).expect("a plain path");
     }
-    tree.insert(name, EntryKind::File, content).expect("a plain path");
     let options = PlanOptions { platform: "linux/amd64".to_owned(), ..PlanOptions::default() };
     let Ok(plan) = plan(&tree, &base(), &options) else { return };
     serde_json::to_string(&plan).expect("a plan can be shown");

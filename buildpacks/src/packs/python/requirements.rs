@@ -122,7 +122,7 @@ fn check_local(repo: &Repo<'_>, file: &str, parsed: &Parsed, draft: &mut Draft) 
 }
 
 /// `directory/target` without `.` and `..`; `None` when it leaves the repository.
-fn normalise(directory: &str, target: &str) -> Option<String> {
+pub(crate) fn normalise(directory: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in directory.split('/').chain(target.split('/')) {
         match part {

@@ -66,6 +66,39 @@ pub(crate) struct BuildConfig {
     pub(crate) python_mirror: Option<Secret>,
     /// What becomes of a repository that asks for a Python that is neither: `refuse`, or `nearest` to build with the nearest.
     pub(crate) python_fallback: bindery_buildpacks::PythonFallback,
+    /// R.
+    pub(crate) r: RConfig,
+    /// Julia.
+    pub(crate) julia: JuliaConfig,
+}
+
+/// `[build.r]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RConfig {
+    /// The repository that R packages come from which the base's distribution does not have. `{date}` becomes the day whose packages
+    /// are asked for, or `latest`; `{codename}` the name of the distribution.
+    pub(crate) cran: String,
+}
+
+impl Default for RConfig {
+    fn default() -> Self {
+        Self { cran: bindery_builder::Sources::default().cran }
+    }
+}
+
+/// `[build.julia]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JuliaConfig {
+    /// A mirror of Julia's releases, laid out like Julia's own.
+    pub(crate) mirror: String,
+}
+
+impl Default for JuliaConfig {
+    fn default() -> Self {
+        Self { mirror: bindery_builder::Sources::default().julia }
+    }
 }
 
 impl Default for BuildConfig {
@@ -79,6 +112,8 @@ impl Default for BuildConfig {
             pythons: Vec::new(),
             python_mirror: None,
             python_fallback: bindery_buildpacks::PythonFallback::default(),
+            r: RConfig::default(),
+            julia: JuliaConfig::default(),
         }
     }
 }

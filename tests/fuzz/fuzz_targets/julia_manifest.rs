@@ -1,0 +1,6 @@
+//! A `Manifest.toml` of any bytes is refused or planned.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|content: &[u8]| bindery_fuzz::repository(&[("Project.toml", b"".as_slice()), ("Manifest.toml", content)]));
