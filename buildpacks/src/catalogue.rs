@@ -6,7 +6,7 @@ use crate::CATALOGUE;
 use crate::plan::IgnoredFile;
 
 /// Names that describe an environment no pack reads, and what kind it is.
-const OTHERS: [(&str, &str); 25] = [
+const OTHERS: [(&str, &str); 19] = [
     ("environment.yml", "conda environments"),
     ("environment.yaml", "conda environments"),
     ("conda-lock.yml", "conda environments"),
@@ -16,12 +16,6 @@ const OTHERS: [(&str, &str); 25] = [
     ("anaconda-project.yml", "Anaconda projects"),
     ("pixi.toml", "pixi projects"),
     ("pixi.lock", "pixi projects"),
-    ("Pipfile", "pipenv projects"),
-    ("Pipfile.lock", "pipenv projects"),
-    ("uv.lock", "uv lock files"),
-    ("pylock.toml", "Python lock files"),
-    ("poetry.lock", "Poetry lock files"),
-    ("pdm.lock", "PDM lock files"),
     (".tool-versions", ".tool-versions files"),
     ("requirements3.txt", "requirements3.txt files"),
     ("packrat.lock", "R packages"),

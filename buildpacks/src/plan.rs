@@ -358,6 +358,12 @@ pub enum PythonInstall {
     /// It lists requirements; what they need comes too.
     #[default]
     Requirements,
+    /// It lists everything: nothing else is installed.
+    Locked,
+    /// It is a directory of the lent files, empty for the top, with a `uv.lock`; what lies in the repository is left out.
+    UvLock,
+    /// It is a lock file as PEP 751 describes it.
+    PyLock,
     /// It is a directory of the repository, empty for the top, that is built and installed from a copy; what it needs comes too.
     Project,
     /// The same without what it needs, which is installed already.

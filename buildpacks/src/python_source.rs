@@ -12,6 +12,18 @@ use crate::repo::Repo;
 pub(crate) enum Source {
     /// `environment.yml`, which another pack reads.
     Conda,
+    /// `uv.lock` with its `pyproject.toml`.
+    UvLock,
+    /// `pylock.toml`.
+    PyLock,
+    /// `poetry.lock` with its `pyproject.toml`.
+    PoetryLock,
+    /// `pdm.lock` with its `pyproject.toml`.
+    PdmLock,
+    /// `Pipfile.lock`.
+    PipfileLock,
+    /// `Pipfile`.
+    Pipfile,
     /// `requirements.txt`.
     Requirements,
     /// A project of its own: `pyproject.toml`, `setup.py`, `setup.cfg`.
@@ -19,9 +31,15 @@ pub(crate) enum Source {
 }
 
 /// Files that describe packages, strongest first.
-const ORDER: [(&str, Source); 6] = [
+const ORDER: [(&str, Source); 12] = [
     ("environment.yml", Source::Conda),
     ("environment.yaml", Source::Conda),
+    ("uv.lock", Source::UvLock),
+    ("pylock.toml", Source::PyLock),
+    ("poetry.lock", Source::PoetryLock),
+    ("pdm.lock", Source::PdmLock),
+    ("Pipfile.lock", Source::PipfileLock),
+    ("Pipfile", Source::Pipfile),
     ("requirements.txt", Source::Requirements),
     ("pyproject.toml", Source::Project),
     ("setup.py", Source::Project),
@@ -61,13 +79,24 @@ fn goes_with(winner: Source, source: Source) -> bool {
     match winner {
         // The pack that reads the one speaks of the other.
         Source::Conda => source == Source::Conda,
-        Source::Requirements | Source::Project => source == Source::Project,
+        // A project may come with each of these.
+        Source::UvLock
+        | Source::PyLock
+        | Source::PoetryLock
+        | Source::PdmLock
+        | Source::Requirements
+        | Source::Project => source == Source::Project,
+        Source::PipfileLock => source == Source::Pipfile,
+        Source::Pipfile => false,
     }
 }
 
 fn reason(winner: Source, path: &str) -> String {
     match winner {
         Source::Conda => format!("{path} describes the whole environment"),
-        Source::Requirements | Source::Project => format!("{path} decides the Python packages"),
+        Source::UvLock | Source::PyLock | Source::PoetryLock | Source::PdmLock | Source::PipfileLock => {
+            format!("{path}, a lock file, decides the Python packages")
+        }
+        Source::Pipfile | Source::Requirements | Source::Project => format!("{path} decides the Python packages"),
     }
 }

@@ -93,8 +93,14 @@ pictures! {
         ("Dockerfile", "FROM quay.io/jupyter/minimal-notebook:2025-01-06\nRUN --mount=type=cache,target=/root/.cache pip install x\nCOPY . ${HOME}\nUSER ${NB_UID}\n"),
         ("requirements.txt", "numpy"), ("postBuild", "x"), ("environment.yml", ""),
     ];
+    picture_of_a_uv_lock: [
+        ("uv.lock", "version = 1\n[[package]]\nname = \"six\"\nversion = \"1.17.0\"\nsource = { registry = \"https://index.example.org\" }\n\
+                     [[package]]\nname = \"root\"\nversion = \"1\"\nsource = { editable = \".\" }\ndependencies = [{ name = \"six\" }]\n"),
+        ("pyproject.toml", "[project]\nname = \"root\"\nversion = \"1\"\ndependencies = [\"six\"]\n[build-system]\nrequires = []\n"),
+    ];
+    picture_of_a_pylock: [("pylock.toml", "lock-version = \"1.0\"\n[[packages]]\nname = \"six\"\nversion = \"1\"\n")];
     picture_of_environments_that_are_not_supported_yet: [
-        ("environment.yml", ""), ("Pipfile", ""), ("pyproject.toml", ""), ("uv.lock", ""), ("pixi.toml", ""), ("requirements-dev.txt", ""),
+        ("environment.yml", ""), ("pyproject.toml", ""), ("pixi.toml", ""), ("requirements-dev.txt", ""),
         ("Requirements.txt", ""), ("docs/requirements.txt", ""), ("Containerfile", ""),
     ];
 }

@@ -2,8 +2,10 @@
 //!
 //! Several files may describe packages; `python_source.rs` says which of them counts.
 
+mod locks;
 mod project;
 mod requirements;
+mod uv;
 
 pub(crate) use requirements::normalise;
 
@@ -24,7 +26,20 @@ impl Pack for Python {
     }
 
     fn files(&self) -> &'static [&'static str] {
-        &["requirements.txt", "pyproject.toml", "setup.py", "setup.cfg", "runtime.txt", ".python-version"]
+        &[
+            "uv.lock",
+            "pylock.toml",
+            "poetry.lock",
+            "pdm.lock",
+            "Pipfile.lock",
+            "Pipfile",
+            "requirements.txt",
+            "pyproject.toml",
+            "setup.py",
+            "setup.cfg",
+            "runtime.txt",
+            ".python-version",
+        ]
     }
 
     fn plan(&self, repo: &Repo<'_>, draft: &mut Draft) -> Result<(), PlanError> {
@@ -45,6 +60,11 @@ impl Pack for Python {
                 project::beside_requirements(repo, &path, whole, draft)
             }
             Some(Source::Project) => project::alone(repo, draft),
+            Some(Source::UvLock) => uv::uv_lock(repo, draft),
+            Some(Source::PyLock) => uv::pylock(repo, draft),
+            Some(Source::PoetryLock) => locks::poetry(repo, draft),
+            Some(Source::PdmLock) => locks::pdm(repo, draft),
+            Some(Source::PipfileLock | Source::Pipfile) => locks::pipenv(repo, draft),
         }
     }
 }

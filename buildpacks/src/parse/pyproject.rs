@@ -52,6 +52,21 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<PyProject, PlanError> {
     toml::with(file, bytes, |root| read(file, root))
 }
 
+/// Names of the project's own main dependencies, as PEP 621 or Poetry write them.
+pub(crate) fn main_dependencies(file: &str, bytes: &[u8]) -> Result<Vec<String>, PlanError> {
+    toml::with(file, bytes, |root| {
+        let listed = root.at(&["project", "dependencies"]).map(|list| list.items()).unwrap_or_default();
+        let name = |text: &str| {
+            let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')));
+            text.get(..end.unwrap_or(text.len())).unwrap_or_default().to_owned()
+        };
+        let mut out: Vec<String> = listed.iter().filter_map(Node::text).map(|text| name(text.trim())).collect();
+        let tables = root.at(&["tool", "poetry", "dependencies"]).map(|table| table.entries()).unwrap_or_default();
+        out.extend(tables.iter().map(|(name, _)| (*name).to_owned()).filter(|name| name != "python"));
+        Ok(out)
+    })
+}
+
 fn read(file: &str, root: &Node<'_>) -> Result<PyProject, PlanError> {
     let mut out = PyProject { build_system: root.get("build-system").is_some(), ..PyProject::default() };
     let tool = |path: &[&str]| root.get("tool").and_then(|tool| tool.at(path));

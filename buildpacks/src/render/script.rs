@@ -5,7 +5,7 @@ mod python;
 mod r;
 
 use super::context::{CA_TARGET, CA_VARIABLES, LENT, ca_mount, file_mount, root_cache, user_cache};
-use crate::plan::{Action, BuildPlan, Step};
+use crate::plan::{Action, BuildPlan, PythonInstall, Step};
 use crate::shell::word;
 
 /// The `RUN` of a step and the environment it leaves, or nothing for a step that is another instruction.
@@ -101,7 +101,12 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
 /// Whether a step takes from an index what could be had on the plan's day. Not one that installs what a lock file names: there the
 /// lock decides.
 const fn is_dated(action: &Action) -> bool {
-    matches!(action, Action::InstallPython { .. } | Action::RunPostBuild { .. } | Action::RunCommands { .. })
+    matches!(
+        action,
+        Action::InstallPython { how: PythonInstall::Requirements | PythonInstall::Project, .. }
+            | Action::RunPostBuild { .. }
+            | Action::RunCommands { .. }
+    )
 }
 
 /// What a step leaves in the environment of everything that runs in the image.

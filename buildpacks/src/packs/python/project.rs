@@ -66,6 +66,19 @@ impl Project {
         self.setup_py.as_ref().or(setup_cfg).map(String::as_str)
     }
 
+    /// Whether the modules that Poetry would look for are there. Many a project of Poetry's is a list of packages and nothing more.
+    pub(super) fn has_modules(&self, repo: &Repo<'_>) -> bool {
+        let Some((parsed, _)) = &self.pyproject else { return true };
+        if !parsed.poetry || parsed.names_packages {
+            return true;
+        }
+        let name = parsed.name.as_deref().unwrap_or_default().to_ascii_lowercase().replace(['-', '.'], "_");
+        let at = |place: String| if self.directory.is_empty() { place } else { format!("{}/{place}", self.directory) };
+        [name.clone(), format!("src/{name}"), format!("{name}.py"), format!("src/{name}.py")]
+            .into_iter()
+            .any(|place| repo.exists(&at(place)))
+    }
+
     /// Adds the step that builds and installs the repository, on top of its content.
     pub(super) fn install(&self, file: &str, dependencies: bool, draft: &mut Draft) {
         for path in self.paths() {

@@ -65,7 +65,9 @@ pub(super) fn check(plan: &BuildPlan, allowed: &[String], asked_by: &str) -> Vec
 /// The mount an installation reads from.
 pub(super) fn source(install: &Install<'_>) -> String {
     match install.how {
-        PythonInstall::Requirements => file_mount(install.lent),
+        PythonInstall::Requirements | PythonInstall::Locked | PythonInstall::UvLock | PythonInstall::PyLock => {
+            file_mount(install.lent)
+        }
         PythonInstall::Project | PythonInstall::ProjectAlone => {
             format!("--mount=type=bind,source={CONTENT_PREFIX},target={LENT}/{}", install.lent)
         }
@@ -87,7 +89,28 @@ pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
     let command = format!("\"$uv\" pip install --python {prefix}/bin/python {options}");
     let lent = format!("{LENT}/{}", install.lent);
     match install.how {
-        PythonInstall::Requirements => {
+        PythonInstall::UvLock => {
+            // What lies in the repository comes on top of its content.
+            lines.push(format!("cd {}", word(&format!("{lent}/{}", install.root))));
+            lines.push(format!(
+                "\"$uv\" export --python {prefix}/bin/python --locked --no-emit-local --emit-index-url --emit-find-links \
+                 --no-header --no-annotate -q -o /tmp/bindery-packages.txt"
+            ));
+            lines.push("cd /".to_owned());
+            lines.push(format!("{command} --no-deps -r /tmp/bindery-packages.txt"));
+            lines.push("rm -f /tmp/bindery-packages.txt".to_owned());
+        }
+        PythonInstall::PyLock => {
+            // Its paths are relative to itself, so it is read where it lies.
+            let (place, lock) = if install.in_content {
+                (plan.contract.home.as_str(), install.root.to_owned())
+            } else {
+                ("/", format!("{lent}/{}", install.root))
+            };
+            lines.push(format!("cd {place}"));
+            lines.push(format!("{command} --preview-features pylock -r {}", word(&lock)));
+        }
+        PythonInstall::Requirements | PythonInstall::Locked => {
             // Paths in requirements are relative to where the installer runs.
             let home = &plan.contract.home;
             lines.push(format!("cd {}", if install.in_content { home.as_str() } else { "/" }));
@@ -97,7 +120,8 @@ pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
             }
             // Every content has the same times, so a cache would take a path's build of another commit for this one's.
             let refresh = if install.in_content { " --refresh" } else { "" };
-            lines.push(format!("{command}{refresh} -r {}", word(&format!("{lent}/{}", install.root))));
+            let only = if install.how == PythonInstall::Locked { " --no-deps" } else { "" };
+            lines.push(format!("{command}{only}{refresh} -r {}", word(&format!("{lent}/{}", install.root))));
             if install.in_content {
                 lines.push("if [ -n \"$work\" ]; then mkdir \"$work\"; fi".to_owned());
             }
