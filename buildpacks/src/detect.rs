@@ -10,7 +10,7 @@ use crate::packs::Draft;
 use crate::plan::{Action, BuildPlan, DateChoice, PlanOptions, Step};
 use crate::python_version;
 use crate::repo::Repo;
-use crate::{CATALOGUE, PlanError, VERSION};
+use crate::{CATALOGUE, PlanError, SessionOptions, VERSION};
 
 /// Directories a base or an installer may leave in the home directory. A file or link of the repository's by such a name
 /// could not take its place, so the directory makes way.
@@ -50,8 +50,11 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
     if buildpacks.is_empty() {
         buildpacks.push("default".to_owned());
     }
+    let session = options.session.beyond(base.env("NB_USER"), &contract);
     if draft.dockerfile.is_none() {
-        draft.steps.push(content_step(tree, &contract));
+        // In this order: both have one rank.
+        draft.steps.extend(session_step(&session));
+        draft.steps.push(content_step(tree, &session.seen(&contract)));
     }
     draft.steps.sort_by_key(|step| step.action.rank(step.needs_content));
     let environment_key =
@@ -73,6 +76,7 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         start: draft.start,
         dockerfile: draft.dockerfile,
         contract,
+        session,
         ca_bundle: options.ca_bundle,
         cache_scope: options
             .cache_scope
@@ -109,6 +113,22 @@ fn say(repo: &Repo<'_>, nothing: bool, draft: &mut Draft) {
             .notes
             .push(format!("{dir}/ has no environment files, and those outside it are not read while it exists."));
     }
+}
+
+fn session_step(session: &SessionOptions) -> Option<Step> {
+    let (user, directory) = (session.named_user().cloned(), session.named_directory().map(str::to_owned));
+    if user.is_none() && directory.is_none() {
+        return None;
+    }
+    Some(Step {
+        id: "session".to_owned(),
+        name: "prepare the user and directory that are asked for".to_owned(),
+        run: "usermod; install -d".to_owned(),
+        action: Action::PrepareSession { user, directory },
+        needs_content: true,
+        file: None,
+        line: None,
+    })
 }
 
 fn content_step(tree: &dyn Tree, contract: &Contract) -> Step {

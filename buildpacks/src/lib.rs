@@ -13,6 +13,7 @@
 //! | `base.rs` | what a base image must offer |
 //! | `python_source.rs` | which file describes the Python packages, when several do |
 //! | `python_version.rs` | which Python: the base's own or one the site can fetch, chosen for all files that name one |
+//! | `session_options.rs` | what whoever builds asks of the session image: user, directory, appendix |
 //! | `packs/` | one file per buildpack: which files it reads and which steps it adds |
 //! | `parse/` | one file per format strangers write |
 //! | `render/` | a plan becomes Dockerfiles; `render/script.rs` holds every line of shell |
@@ -31,6 +32,7 @@ mod python_source;
 mod python_version;
 mod render;
 mod repo;
+mod session_options;
 mod shell;
 mod vertex;
 
@@ -44,6 +46,7 @@ pub use plan::{
 };
 pub use python_version::{PythonFallback, is_python_version};
 pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};
+pub use session_options::{NotebookUser, SessionOptionError, SessionOptions};
 pub use vertex::step_of_vertex;
 
 /// The version of what this crate renders. It goes up whenever the same plan would give a different image, and is part of

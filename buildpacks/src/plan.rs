@@ -4,7 +4,7 @@ use bindery_core::{Date, EnvironmentKey};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Contract, DockerfileStep, PythonFallback};
+use crate::{Contract, DockerfileStep, NotebookUser, PythonFallback, SessionOptions};
 
 /// What of this site changes a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct PlanOptions {
     pub python_fallback: PythonFallback,
     /// Where what is not Python comes from.
     pub sources: Sources,
+    /// What is asked of the session image beside what the repository's files ask.
+    pub session: SessionOptions,
 }
 
 /// Where this site takes R packages and Julia from.
@@ -92,6 +94,9 @@ pub struct BuildPlan {
     pub contract: Contract,
     /// Whether each step is given the site's CA bundle.
     pub ca_bundle: bool,
+    /// See [`PlanOptions::session`]; without what the base does anyway.
+    #[serde(skip_serializing_if = "SessionOptions::is_default")]
+    pub session: SessionOptions,
     /// See [`PlanOptions::cache_scope`].
     #[serde(skip)]
     pub(crate) cache_scope: String,
@@ -109,6 +114,12 @@ impl BuildPlan {
     pub fn kernel_prefix(&self) -> Option<String> {
         let made = |step: &Step| matches!(step.action, Action::CreateKernelEnvironment { .. });
         self.steps.iter().any(made).then(|| self.contract.kernel_prefix())
+    }
+
+    /// Where the repository's content lies in the session image.
+    #[must_use]
+    pub fn content_directory(&self) -> String {
+        self.session.seen(&self.contract).home
     }
 
     /// Whether the repository brings its own Dockerfile, for [`crate::render_dockerfile_repo`].
@@ -280,6 +291,13 @@ pub enum Action {
         /// Whether the environment image has resolved it.
         resolved: bool,
     },
+    /// Gives the notebook's user another name, number and home, and makes the directory for the content; as root.
+    PrepareSession {
+        /// The user, where another than the base's is asked for.
+        user: Option<NotebookUser>,
+        /// The directory, where another than the home directory is asked for.
+        directory: Option<String>,
+    },
     /// Puts the repository's content into the home directory, as one layer.
     CopyContent {
         /// Directories of the base that make way first, because the repository has a file or link of that name.
@@ -339,7 +357,7 @@ impl Action {
             }
             Self::InstallPython { .. } if !needs_content => 3,
             Self::InstallRPackages { .. } | Self::AddJuliaKernel { .. } => 3,
-            Self::CopyContent { .. } => 4,
+            Self::PrepareSession { .. } | Self::CopyContent { .. } => 4,
             Self::InstallPython { .. }
             | Self::InstallRProject { .. }
             | Self::RunInstallR { .. }

@@ -8,11 +8,19 @@ use tempfile::TempDir;
 
 use crate::process::{Process, accepts, free_address, until};
 
+/// The account of a registry that asks for one.
+pub const USER: &str = "ada";
+/// Its password.
+pub const PASSWORD: &str = "canary-password";
+/// The password as a registry keeps it.
+const HASH: &str = "$2b$04$abcdefghijklmnopqrstuuag0.YlF7tv7WKWN7rgqJ5KkJ9XU2wny";
+
 /// A running registry.
 #[derive(Debug)]
 pub struct Registry {
     _process: Process,
     address: SocketAddr,
+    with_account: bool,
     _data: TempDir,
 }
 
@@ -22,20 +30,37 @@ impl Registry {
     /// # Errors
     /// `docker-registry` is not installed or does not answer.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_for(None).await
+    }
+
+    /// Starts one that lets only [`USER`] in.
+    ///
+    /// # Errors
+    /// As [`Registry::start`].
+    pub async fn start_with_account() -> anyhow::Result<Self> {
+        Self::start_for(Some(format!("{USER}:{HASH}\n"))).await
+    }
+
+    async fn start_for(accounts: Option<String>) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         let address = free_address()?;
         let config = data.path().join("config.yml");
         let root = data.path().join("images");
-        let text = format!(
+        let mut text = format!(
             "version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\nhttp: {{addr: {address}}}\n",
             root.display()
         );
+        if let Some(accounts) = &accounts {
+            let file = data.path().join("accounts");
+            std::fs::write(&file, accounts)?;
+            text.push_str(&format!("auth:\n  htpasswd: {{realm: test, path: {}}}\n", file.display()));
+        }
         std::fs::write(&config, text)?;
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(&config);
         let process = Process::start("docker-registry", &mut command, &data.path().join("registry.log"))?;
         until(Duration::from_secs(20), || accepts(address)).await?;
-        Ok(Self { _process: process, address, _data: data })
+        Ok(Self { _process: process, address, with_account: accounts.is_some(), _data: data })
     }
 
     /// `http://127.0.0.1:port`.
@@ -49,7 +74,11 @@ impl Registry {
     /// # Errors
     /// It does not answer.
     pub async fn catalog(&self) -> anyhow::Result<Vec<String>> {
-        let answer = reqwest::get(format!("{}/v2/_catalog", self.url())).await?.text().await?;
+        let mut request = reqwest::Client::new().get(format!("{}/v2/_catalog", self.url()));
+        if self.with_account {
+            request = request.basic_auth(USER, Some(PASSWORD));
+        }
+        let answer = request.send().await?.text().await?;
         let answer: serde_json::Value = serde_json::from_str(&answer)?;
         let names = answer["repositories"].as_array().cloned().unwrap_or_default();
         Ok(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())

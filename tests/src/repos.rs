@@ -42,6 +42,29 @@ pub fn submodule(path: &str, commit: &str) -> RepoFile {
     RepoFile { mode: "160000", ..file(path, commit) }
 }
 
+/// Writes files and links below a directory, as a checkout would. Submodules become empty directories.
+///
+/// # Errors
+/// The disk refused.
+pub fn write(directory: &Path, files: &[RepoFile]) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    for file in files {
+        let path = directory.join(&file.path);
+        std::fs::create_dir_all(path.parent().unwrap_or(directory))?;
+        match file.mode {
+            "160000" => std::fs::create_dir_all(&path)?,
+            "120000" => std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(&file.content), &path)?,
+            mode => {
+                std::fs::write(&path, &file.content)?;
+                let bits = if mode == "100755" { 0o755 } else { 0o644 };
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Repo {
     /// An empty repository at `<root>/<name>`, which may have slashes.
     ///

@@ -343,3 +343,35 @@ fn a_thousand_files_are_planned_without_reading_any_but_the_environment() {
     let tree = MemoryTree::new(files).unwrap();
     assert_eq!(plan(&tree, &stack(), &options()).unwrap().used.len(), 1);
 }
+
+#[test]
+fn picture_of_another_user_directory_and_appendix() {
+    let session = crate::SessionOptions::default().user("ada", 1234).unwrap().directory("/srv/repo").unwrap();
+    let options = PlanOptions { session: session.appendix("RUN id\nLABEL a=b"), ..options() };
+    let files = [("requirements.txt", "six"), ("postBuild", SCRIPT), ("start", SCRIPT)];
+    insta::assert_snapshot!(picture(&tree(&files), &stack(), &options));
+}
+
+#[test]
+fn a_user_and_directory_that_are_the_base_s_own_change_nothing() {
+    let own = crate::SessionOptions::default().user("jovyan", 1000).unwrap().directory("/home/jovyan/").unwrap();
+    let files = [("requirements.txt", "six"), ("postBuild", SCRIPT)];
+    let same = plan(&tree(&files), &stack(), &PlanOptions { session: own, ..options() }).unwrap();
+    assert_eq!(same, planned(&files));
+    let other = crate::SessionOptions::default().user("ada", 1000).unwrap();
+    let other = plan(&tree(&files), &stack(), &PlanOptions { session: other, ..options() }).unwrap();
+    assert_eq!(other.environment_key, same.environment_key, "the environment is shared by users of any name");
+    assert_eq!(other.content_directory(), "/home/ada");
+}
+
+#[test]
+fn a_dockerfile_gets_user_directory_and_appendix() {
+    let session = crate::SessionOptions::default().user("ada", 1234).unwrap().directory("/srv/repo").unwrap();
+    let options = PlanOptions { session: session.appendix("RUN last"), ..options() };
+    let tree = tree(&[("Dockerfile", "FROM x:1\nARG NB_USER\nRUN one")]);
+    let plan = plan(&tree, &stack(), &options).unwrap();
+    let rendered = render_dockerfile_repo(&plan, &tree).unwrap();
+    assert!(rendered.dockerfile.ends_with("\nRUN one\nRUN last\n"), "{}", rendered.dockerfile);
+    let arguments: Vec<String> = rendered.build_args.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(arguments, ["NB_USER=ada", "NB_UID=1234", "REPO_DIR=/srv/repo"]);
+}

@@ -31,15 +31,17 @@ pub fn render_dockerfile_repo(plan: &BuildPlan, tree: &dyn Tree) -> Result<Rende
     let text = check(path, &file.bytes)?.text;
     let dockerfile = rewrite(plan, path, &text)?;
     compare(plan, &text, &dockerfile)?;
+    let (name, id) = plan.session.named_user().map_or(("jovyan", plan.contract.uid), |user| (&user.name, user.id));
+    let mut build_args = vec![("NB_USER".to_owned(), name.to_owned()), ("NB_UID".to_owned(), id.to_string())];
+    build_args.extend(plan.session.named_directory().map(|path| ("REPO_DIR".to_owned(), path.to_owned())));
+    let appended = plan.session.appended();
+    let dockerfile = if appended.is_empty() { dockerfile } else { format!("{}\n{appended}", dockerfile.trim_end()) };
     Ok(Rendered {
         dockerfile,
         files: Vec::new(),
         tree_prefix: OWN_DOCKERFILE_PREFIX.to_owned(),
         needs_tree: true,
-        build_args: vec![
-            ("NB_USER".to_owned(), "jovyan".to_owned()),
-            ("NB_UID".to_owned(), plan.contract.uid.to_string()),
-        ],
+        build_args,
     })
 }
 

@@ -5,6 +5,7 @@ mod python;
 mod r;
 
 use super::context::{CA_TARGET, CA_VARIABLES, LENT, ca_mount, file_mount, root_cache, user_cache};
+use crate::NotebookUser;
 use crate::plan::{Action, BuildPlan, PythonInstall, Step};
 use crate::shell::word;
 
@@ -77,6 +78,7 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
         Action::PrepareJuliaProject { directory, manifest, resolved } => {
             (vec![], julia::project(plan, directory, manifest, *resolved))
         }
+        Action::PrepareSession { user, directory } => (vec![], session(plan, user.as_ref(), directory.as_deref())),
         Action::Dockerfile(_) => return None,
     };
     // The assignment names the step to people and to `step_of_vertex`, and to nothing else.
@@ -157,6 +159,26 @@ fn commands(plan: &BuildPlan, count: usize) -> Vec<String> {
 fn make_way(plan: &BuildPlan, names: &[String]) -> Vec<String> {
     let paths: Vec<String> = names.iter().map(|name| word(&format!("{}/{name}", plan.contract.home))).collect();
     vec![format!("rm -rf -- {}", paths.join(" "))]
+}
+
+/// `plan` is as the base has it: it names the user whose name and number change.
+fn session(plan: &BuildPlan, user: Option<&NotebookUser>, directory: Option<&str>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(user) = user {
+        lines.push(format!("old=$(id -un {})", plan.contract.uid));
+        // Each only where it changes something: the home directory is moved and its files change hands.
+        lines.push(format!("if [ \"$(id -u \"$old\")\" != {0} ]; then usermod --uid {0} \"$old\"; fi", user.id));
+        lines.push(format!(
+            "if [ \"$old\" != {name} ]; then usermod --login {name} --home {home} --move-home \"$old\"; fi",
+            name = word(&user.name),
+            home = word(&user.home())
+        ));
+    }
+    if let Some(directory) = directory {
+        let owner = user.map_or(plan.contract.uid, |user| user.id);
+        lines.push(format!("install -d -o {owner} -g {} {}", plan.contract.gid, word(directory)));
+    }
+    lines
 }
 
 fn post_build(plan: &BuildPlan, path: &str, make_executable: bool) -> Vec<String> {

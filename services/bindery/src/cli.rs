@@ -61,6 +61,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         image: Option<ImageName>,
     },
+    /// Do what jupyter-repo2docker does, with its flags; `bindery repo2docker --help` lists them.
+    #[command(disable_help_flag = true)]
+    Repo2docker {
+        /// Flags, a repository, and a command to run.
+        #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Print every setting with its origin, or what is wrong with one.
     CheckConfig,
     /// Ask a running service whether it is well; the exit code is the answer.
@@ -83,6 +90,9 @@ pub(crate) struct Target {
     /// Install the packages that could be had on this day, like 2021-03-01, or on the day of the `commit`.
     #[arg(long, value_name = "DATE|commit")]
     pub(crate) as_of: Option<AsOf>,
+    /// A directory of the repository that is taken for the whole.
+    #[arg(skip)]
+    pub(crate) subdir: Option<String>,
 }
 
 impl Cli {

@@ -8,7 +8,7 @@
 //! | `wire.rs` | settings become adapters |
 //! | `roles.rs` | adapters become roles; read this to know what runs |
 //! | `checks.rs` | what `/health` asks |
-//! | `commands/` | plan, dockerfile, build, check-config, healthcheck |
+//! | `commands/` | plan, dockerfile, build, repo2docker, check-config, healthcheck |
 //! | `telemetry.rs`, `shutdown.rs`, `limits.rs` | logs; signals; open files |
 
 mod checks;
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::parse_from(commands::mark(std::env::args_os().collect()));
     // One TLS provider for the whole process, chosen before anything can ask for one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match run(cli) {
@@ -41,18 +41,40 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
-    let mut loaded = cli.layers().load()?;
-    if cli.json_logs {
+    let repo2docker = match &cli.command {
+        cli::Command::Repo2docker { arguments } => match commands::Flags::read(arguments) {
+            Ok(flags) if flags.version => {
+                writeln!(std::io::stdout(), "{}", env!("CARGO_PKG_VERSION"))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Ok(flags) => Some(flags),
+            Err(error) => {
+                error.print()?;
+                return Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1)));
+            }
+        },
+        _ => None,
+    };
+    let layers = cli.layers();
+    let mut loaded = layers.load()?;
+    if cli.json_logs || repo2docker.as_ref().is_some_and(|flags| flags.json_logs) {
         loaded.config.log.json = true;
     }
     if let cli::Command::CheckConfig = cli.command {
         commands::check_config(&loaded)?;
         return Ok(ExitCode::SUCCESS);
     }
-    telemetry::start(&loaded.config.log, cli.command.is_role())?;
+    if repo2docker.as_ref().is_some_and(|flags| flags.debug) {
+        "debug,hyper=info,hyper_util=info".clone_into(&mut loaded.config.log.filter);
+    }
+    let logs = cli.command.is_role() || repo2docker.as_ref().is_some_and(|flags| flags.debug);
+    telemetry::start(&loaded.config.log, logs)?;
     limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(dispatch(cli, loaded.config))
+    match repo2docker {
+        Some(flags) => runtime.block_on(commands::repo2docker(flags, loaded.config, &layers.environment)),
+        None => runtime.block_on(dispatch(cli, loaded.config)),
+    }
 }
 
 async fn dispatch(cli: cli::Cli, config: config::Config) -> anyhow::Result<ExitCode> {
@@ -67,6 +89,7 @@ async fn dispatch(cli: cli::Cli, config: config::Config) -> anyhow::Result<ExitC
         cli::Command::Dockerfile { target } => commands::dockerfile(&config, &target).await,
         cli::Command::Build { target, push, image } => commands::build(&config, &target, push, image, output).await,
         cli::Command::Healthcheck { url } => commands::healthcheck(&config, url).await,
-        cli::Command::CheckConfig => Ok(ExitCode::SUCCESS),
+        // Seen to before.
+        cli::Command::CheckConfig | cli::Command::Repo2docker { .. } => Ok(ExitCode::SUCCESS),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bindery_buildpacks::{
-    BuildPlan, PlanOptions, PythonFallback, Rendered, Sources, plan, render_dockerfile_repo, render_session,
+    BuildPlan, PlanOptions, PythonFallback, Rendered, SessionOptions, Sources, plan, render_dockerfile_repo,
+    render_session,
 };
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
 use bindery_core::{
@@ -63,6 +64,7 @@ impl Site {
             python_fallback: self.python_fallback,
             as_of: None,
             sources: self.sources.clone(),
+            session: SessionOptions::default(),
         }
     }
 
@@ -100,6 +102,14 @@ pub struct Source {
 pub struct Wishes {
     /// The day whose packages are installed; today's when none is named.
     pub as_of: Option<Date>,
+    /// User, directory and appendix of the session image.
+    pub session: SessionOptions,
+    /// Labels of the session image, over our own.
+    pub labels: Vec<(String, String)>,
+    /// Arguments for the repository's own Dockerfile.
+    pub build_args: Vec<(String, String)>,
+    /// A repository without environment files is a fault.
+    pub needs_environment: bool,
 }
 
 /// One session image to build.
@@ -121,6 +131,8 @@ pub struct Finished {
     pub image: ImageRef,
     /// The environment image's key; `None` for a repository with its own Dockerfile.
     pub environment: Option<EnvironmentKey>,
+    /// Where the repository's content lies in it; for a repository with its own Dockerfile, where it is asked to be.
+    pub directory: String,
 }
 
 /// The outside worlds a build uses, and what the site adds.
@@ -155,7 +167,8 @@ impl Pipeline {
             CacheSharing::Repository => ImageKey::of_parts([source.repository.as_bytes()]).to_string(),
             CacheSharing::Site => String::new(),
         };
-        let options = PlanOptions { cache_scope, as_of: wishes.as_of, ..self.site.plan_options() };
+        let session = wishes.session.clone();
+        let options = PlanOptions { cache_scope, as_of: wishes.as_of, session, ..self.site.plan_options() };
         let tree = Arc::clone(tree);
         let planned = tokio::task::spawn_blocking(move || plan(tree.as_ref(), &base, &options)).await;
         Ok(planned.map_err(|error| Fault::us("plan-crashed", format!("planning ended abnormally: {error}")))??)
@@ -185,7 +198,7 @@ impl Pipeline {
             reference: resolved.spec.reference.to_string(),
             commit: Some(resolved.commit.to_string()),
         };
-        let wishes = Wishes { as_of: day(request.as_of, fetched.committed)? };
+        let wishes = Wishes { as_of: day(request.as_of, fetched.committed)?, ..Wishes::default() };
         self.build_tree(Order { tree, source, wishes, image }, leases, holder, report).await
     }
 
@@ -203,8 +216,9 @@ impl Pipeline {
         let Order { tree, source, wishes, image } = order;
         let plan = Arc::new(self.plan(&tree, &source, &wishes).await?);
         tell_plan(&plan, report.as_ref());
+        check_environment(&plan, &wishes, report.as_ref())?;
         let environment = plan.environment_key.clone();
-        let rendered = match &environment {
+        let mut rendered = match &environment {
             Some(key) => {
                 let name = self.environment(&plan, key, &tree, leases, holder, &report).await?;
                 render_session(&plan, name.as_str())
@@ -212,16 +226,26 @@ impl Pipeline {
             None => render_dockerfile_repo(&plan, tree.as_ref())?,
         };
         report.event(EventBody::message(Phase::Building, "Adding the repository"));
-        let labels = labels(&source, environment.as_ref());
+        rendered.build_args.extend(wishes.build_args);
+        let labels = labels(&source, environment.as_ref(), wishes.labels);
         let job = job(image.clone(), rendered, Arc::clone(&tree), labels, self.site.ca_bundle.as_deref());
         let progress = StepReporter::new(Arc::clone(&report), Some(Arc::clone(&plan)), Phase::Building, "repo");
         let built = self.images.build(job, progress.clone()).await;
-        let built = built.map_err(|fault| blame::place(fault, progress.failed(), &plan, tree.as_ref()))?;
+        let built = built.map_err(|fault| match progress.failed() {
+            // Every other step is one of the plan's.
+            Some(failed) if failed.step.is_none() && wishes.session.has_appendix() => of_appendix(&fault),
+            failed => blame::place(fault, failed, &plan, tree.as_ref()),
+        })?;
         let registry_digest = self.push(&image, &report).await?;
-        Ok(Finished { image: ImageRef { name: image, id: built.id, registry_digest }, environment })
+        let directory = plan.content_directory();
+        Ok(Finished { image: ImageRef { name: image, id: built.id, registry_digest }, environment, directory })
     }
 
-    async fn push(&self, image: &ImageName, report: &Arc<dyn Report>) -> Result<Option<String>, Fault> {
+    /// Pushes the engine's image of that name, if there is a registry; the digest recorded there.
+    ///
+    /// # Errors
+    /// The registry refuses or cannot be reached.
+    pub async fn push(&self, image: &ImageName, report: &Arc<dyn Report>) -> Result<Option<String>, Fault> {
         let Some(registry) = &self.registry else { return Ok(None) };
         report.event(EventBody::message(Phase::Pushing, "Pushing the image to the registry"));
         let progress = StepReporter::new(Arc::clone(report), None, Phase::Pushing, "push");
@@ -281,20 +305,43 @@ pub(crate) fn job(
     }
 }
 
-fn labels(source: &Source, environment: Option<&EnvironmentKey>) -> Vec<(String, String)> {
+fn labels(source: &Source, environment: Option<&EnvironmentKey>, own: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut labels = vec![
         ("io.bindery.repository".to_owned(), source.repository.clone()),
         ("io.bindery.ref".to_owned(), source.reference.clone()),
         ("repo2docker.repo".to_owned(), source.repository.clone()),
+        ("repo2docker.ref".to_owned(), source.commit.clone().unwrap_or_else(|| "None".to_owned())),
+        ("repo2docker.version".to_owned(), concat!("bindery-", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
     if let Some(commit) = &source.commit {
         labels.push(("io.bindery.commit".to_owned(), commit.clone()));
-        labels.push(("repo2docker.ref".to_owned(), commit.clone()));
     }
     if let Some(key) = environment {
         labels.push(("io.bindery.environment".to_owned(), key.to_string()));
     }
+    labels.retain(|(name, _)| !own.iter().any(|(other, _)| other == name));
+    labels.extend(own);
     labels
+}
+
+/// What is asked of the plan as a whole.
+fn check_environment(plan: &BuildPlan, wishes: &Wishes, report: &dyn Report) -> Result<(), Fault> {
+    if wishes.needs_environment && plan.buildpacks.iter().all(|pack| pack == "default") {
+        let fault = Fault::user("no-environment", "No environment specification found.");
+        return Err(fault.hint("Add one of the files that say what the repository needs, such as requirements.txt."));
+    }
+    if !wishes.build_args.is_empty() && !plan.is_dockerfile() {
+        let text = "The build arguments have no effect: the repository has no Dockerfile of its own";
+        report.event(EventBody::message(Phase::Building, text));
+    }
+    Ok(())
+}
+
+/// A step of the site's own instructions failed.
+fn of_appendix(fault: &Fault) -> Fault {
+    Fault::us("appendix-failed", format!("The appendix, which is added to every image, failed: {}", fault.message))
+        .hint("Its instructions are not the repository's; whoever runs the build must mend them.")
+        .retry(false)
 }
 
 fn human_bytes(bytes: u64) -> String {

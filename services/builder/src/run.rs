@@ -149,7 +149,7 @@ impl Builder {
 
     async fn finish(&self, lease: &BuildLease, result: Result<Finished, Fault>) -> Result<(), StoreError> {
         let (outcome, last) = match result {
-            Ok(Finished { image, environment }) => {
+            Ok(Finished { image, environment, .. }) => {
                 let last = EventBody::built(image.name.clone());
                 (BuildOutcome::Built { image, environment }, last)
             }

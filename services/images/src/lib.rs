@@ -17,6 +17,7 @@
 //! | `classify.rs` | what a failed build's messages mean |
 //! | `disk.rs` | whether there is room for another build |
 //! | `registry.rs`, `push.rs` | the `Registry` seam, by way of the engine |
+//! | `foreground.rs` | one container of an image, for the command line |
 //! | `error.rs` | everything that can go wrong, as a fault |
 
 mod build;
@@ -28,6 +29,7 @@ mod docker_images;
 mod dockerignore;
 mod engine;
 mod error;
+mod foreground;
 mod lines;
 mod messages;
 mod progress;
@@ -40,4 +42,5 @@ pub use config::{Config, RegistryConfig};
 pub use docker_images::DockerImages;
 pub use engine::Engine;
 pub use error::ImagesError;
+pub use foreground::{Foreground, PublishedPort, RunRequest};
 pub use registry::EngineRegistry;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use async_trait::async_trait;
-use bindery_builder::{Order, Pipeline, Report};
+use bindery_builder::{Finished, Order, Pipeline, Report, Source, Wishes};
 use bindery_core::seams::{Lease, Leases, StoreError};
-use bindery_core::{EventBody, Fence, ImageKey, ImageName, WorkerId};
+use bindery_core::{EventBody, Fault, Fence, ImageKey, ImageName, Tree, WorkerId};
 
 use super::Output;
 use super::target::{self, Subject};
@@ -35,9 +35,8 @@ pub(crate) async fn build(
         Some(image) => image,
         None => pipeline.naming().session(&ImageKey::of_parts([identity.as_bytes()]))?,
     };
-    let holder = WorkerId("command-line".to_owned());
     let report: Arc<dyn Report> = Arc::new(output);
-    match pipeline.build_tree(Order { tree, source, wishes, image }, &Uncontended, &holder, Arc::clone(&report)).await {
+    match make(&pipeline, tree, source, wishes, image, &report).await {
         Ok(finished) => {
             report.event(EventBody::built(finished.image.name.clone()));
             writeln!(std::io::stdout(), "{}", finished.image.name)?;
@@ -48,6 +47,20 @@ pub(crate) async fn build(
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Builds one image, alone.
+pub(super) async fn make(
+    pipeline: &Pipeline,
+    tree: Arc<dyn Tree>,
+    source: Source,
+    wishes: Wishes,
+    image: ImageName,
+    report: &Arc<dyn Report>,
+) -> Result<Finished, Fault> {
+    let holder = WorkerId("command-line".to_owned());
+    let order = Order { tree, source, wishes, image };
+    pipeline.build_tree(order, &Uncontended, &holder, Arc::clone(report)).await
 }
 
 /// Leases where nobody else could want them: a command is alone. Two commands that build the same environment at once both build

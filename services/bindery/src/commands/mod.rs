@@ -4,6 +4,8 @@ mod build;
 mod health;
 mod output;
 mod plan;
+mod repo2docker;
+mod subtree;
 mod target;
 
 use std::io::Write as _;
@@ -12,6 +14,7 @@ pub(crate) use build::build;
 pub(crate) use health::healthcheck;
 pub(crate) use output::Output;
 pub(crate) use plan::{dockerfile, plan};
+pub(crate) use repo2docker::{Flags, mark, repo2docker};
 
 use crate::config::{Loaded, show};
 

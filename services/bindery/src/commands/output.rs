@@ -32,6 +32,9 @@ impl Output {
         match self {
             Self::Json => {
                 let mut line = json!({"phase": event.phase.as_str(), "message": event.message});
+                if let (Some(fault), Some(object)) = (&event.fault, line.as_object_mut()) {
+                    object.insert("fault".to_owned(), json!(fault));
+                }
                 if let (Some(step), Some(object)) = (&event.step, line.as_object_mut()) {
                     object.insert("step".to_owned(), json!(step));
                 }

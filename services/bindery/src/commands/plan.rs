@@ -49,6 +49,17 @@ pub(crate) async fn dockerfile(config: &Config, target: &Target) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
+/// One Dockerfile that gives what the two images of a repository give together.
+pub(super) async fn single_dockerfile(config: &Config, subject: &Subject) -> Result<String, Fault> {
+    let plan = plan_of(config, subject).await?;
+    if plan.is_dockerfile() {
+        return Ok(render_dockerfile_repo(&plan, subject.tree.as_ref())?.dockerfile);
+    }
+    let environment = render_environment(&plan).dockerfile;
+    let (first, rest) = environment.split_once('\n').unwrap_or((&environment, ""));
+    Ok(format!("{first} AS environment\n{rest}\n{}", render_session(&plan, "environment").dockerfile))
+}
+
 async fn plan_of(config: &Config, subject: &Subject) -> Result<BuildPlan, Fault> {
     let site = wire::site(config).map_err(|error| Fault::us("bad-configuration", format!("{error:#}")))?;
     let asked = tokio::time::timeout(ENGINE_WAIT, wire::images(config).base(&site.base_image)).await;
@@ -57,7 +68,8 @@ async fn plan_of(config: &Config, subject: &Subject) -> Result<BuildPlan, Fault>
         // A plan needs no engine; only the version of the base's Python and the exact key do.
         Ok(Err(_)) | Err(_) => (assumed_base(&site.base_image), true),
     };
-    let options = PlanOptions { as_of: subject.wishes.as_of, ..site.plan_options() };
+    let options =
+        PlanOptions { as_of: subject.wishes.as_of, session: subject.wishes.session.clone(), ..site.plan_options() };
     let mut plan = bindery_buildpacks::plan(subject.tree.as_ref(), &base, &options)?;
     if assumed {
         plan.notes.push(format!(

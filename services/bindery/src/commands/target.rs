@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bindery_builder::{Source, Wishes, day};
 use bindery_core::{Fault, GitRef, Provider, RepoSpec, RepoUrl, Tree};
 
+use super::subtree::subtree;
 use crate::cli::Target;
 use crate::config::Config;
 use crate::wire;
@@ -23,15 +24,21 @@ pub(super) struct Subject {
 /// Reads a directory or fetches a commit.
 pub(super) async fn open(config: &Config, target: &Target) -> anyhow::Result<Subject> {
     let path = Path::new(&target.what);
-    if path.is_dir() {
-        return Ok(local(config, path, target)?);
+    let mut subject = if path.is_dir() { local(config, path, target)? } else { remote(config, target).await? };
+    if let Some(directory) = &target.subdir {
+        subject.tree = subtree(subject.tree, directory)?;
+        subject.identity = format!("{}#{directory}", subject.identity);
     }
+    Ok(subject)
+}
+
+async fn remote(config: &Config, target: &Target) -> anyhow::Result<Subject> {
     let spec = spec(target)?;
     let content = wire::content(config)?;
     std::fs::create_dir_all(&config.data_dir)?;
     let resolved = content.resolve(&spec).await?;
     let (tree, fetched) = content.fetch(&resolved).await?;
-    let wishes = Wishes { as_of: day(target.as_of, fetched.committed)? };
+    let wishes = Wishes { as_of: day(target.as_of, fetched.committed)?, ..Wishes::default() };
     let source = Source {
         repository: resolved.repo_url.to_string(),
         reference: target.reference.clone(),
@@ -47,7 +54,7 @@ fn dated(identity: String, target: &Target) -> String {
 }
 
 fn local(config: &Config, path: &Path, target: &Target) -> Result<Subject, Fault> {
-    let wishes = Wishes { as_of: day(target.as_of, None)? };
+    let wishes = Wishes { as_of: day(target.as_of, None)?, ..Wishes::default() };
     let tree = bindery_content::local_tree(path, config.content.limits())?;
     let shown = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
     let source = Source { repository: "local".to_owned(), reference: "none".to_owned(), commit: None };
