@@ -24,7 +24,7 @@ pub struct Contract {
     /// Its Python, where its labels or environment say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<String>,
-    /// The R it brings with its kernel, where its labels say.
+    /// The R it brings with its kernel: a version, or `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r: Option<String>,
     /// The R its distribution has, where its labels say.
@@ -41,6 +41,18 @@ pub struct Contract {
 /// [`PlanError::Base`] naming everything that is missing.
 pub fn check_base(base: &BaseImage) -> Result<(), PlanError> {
     contract(base).map(|_| ())
+}
+
+/// The label by which a base says that it brings R and its kernel.
+const R_LABEL: &str = "io.bindery.r";
+
+/// A base that is known to bring R and its kernel, whatever its labels say.
+#[must_use]
+pub fn bringing_r(mut base: BaseImage) -> BaseImage {
+    if base.label(R_LABEL).is_none() {
+        base.labels.push((R_LABEL.to_owned(), "unknown".to_owned()));
+    }
+    base
 }
 
 pub(crate) fn contract(base: &BaseImage) -> Result<Contract, PlanError> {
@@ -79,7 +91,7 @@ pub(crate) fn contract(base: &BaseImage) -> Result<Contract, PlanError> {
             prefix: prefix.to_owned(),
             entrypoint: base.entrypoint.clone(),
             python: python(base),
-            r: version(base.label("io.bindery.r")),
+            r: base.label(R_LABEL).filter(|stated| is_word(stated)).map(str::to_owned),
             apt_r: version(base.label("io.bindery.apt.r")),
             has_repo_dir: base.env("REPO_DIR").is_some(),
         }),

@@ -7,6 +7,7 @@ use bindery_core::{BaseImage, EntryKind, EnvironmentKey, Tree};
 use crate::base::{Contract, contract};
 use crate::catalogue;
 use crate::packs::Draft;
+use crate::packs::r::NO_R;
 use crate::plan::{Action, BuildPlan, DateChoice, PlanOptions, Step};
 use crate::python_version;
 use crate::repo::Repo;
@@ -85,6 +86,16 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
             .take(64)
             .collect(),
     })
+}
+
+/// Whether a repository asks for R, as far as its plan, or why it has none on a base without R, shows.
+#[must_use]
+pub fn asks_for_r(planned: &Result<BuildPlan, PlanError>) -> bool {
+    match planned {
+        Ok(plan) => plan.r.is_some(),
+        Err(PlanError::File { code, .. }) => *code == NO_R,
+        Err(_) => false,
+    }
 }
 
 /// Notes that follow from the whole.

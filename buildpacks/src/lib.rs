@@ -36,8 +36,8 @@ mod session_options;
 mod shell;
 mod vertex;
 
-pub use base::{Contract, check_base};
-pub use detect::plan;
+pub use base::{Contract, bringing_r, check_base};
+pub use detect::{asks_for_r, plan};
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
 pub use plan::{

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 use super::{Draft, Pack, dockerfile, julia, r};
 use crate::error::{PlanError, shown};
 use crate::parse;
-use crate::parse::devcontainer::{Command, parse};
+use crate::parse::devcontainer::{Command, line_of, parse};
+use crate::parse::runtime::PythonVersion;
 use crate::plan::Action;
+use crate::python_version::PythonWant;
 use crate::repo::{EnvFile, Repo};
 use crate::shell::word;
 
@@ -57,6 +59,11 @@ impl Pack for DevContainer {
         draft.uses(&file.path, "a development container");
         let path = &file.path;
         if let Some(image) = &read.image {
+            // mcr.microsoft.com/devcontainers/python:1-3.12-bookworm says which Python, and nothing else that counts here.
+            let (name, tag) = image.rsplit_once(':').unwrap_or((image, ""));
+            if name.rsplit('/').next() == Some("python") {
+                tag.split('-').for_each(|part| want_python(&file, image, part, draft));
+            }
             draft.notes.push(format!("{path}: its image {} is not used; the base is this site's.", shown(image)));
         }
         for (name, options) in &read.features {
@@ -157,6 +164,7 @@ fn feature(
         "julia" => julia::kernel(repo, path, draft)?,
         "python" => match option("version") {
             "" | "latest" | "os-provided" | "none" => {}
+            version if is_series(version) => want_python(file, name, version, draft),
             version => draft.notes.push(format!(
                 "{path}: its Python {} has no effect; name one in runtime.txt as python-3.12.",
                 shown(version)
@@ -167,6 +175,18 @@ fn feature(
         _ => draft.notes.push(format!("{path}: the feature {} is not offered here and is left out.", shown(name))),
     }
     Ok(())
+}
+
+fn is_series(text: &str) -> bool {
+    PythonVersion::parse(text).is_some_and(|version| version.major == 3 && version.minor.is_some())
+}
+
+/// Asks for the Python a word names, if it names one; `said` is what stands in the file.
+fn want_python(file: &EnvFile, said: &str, word: &str, draft: &mut Draft) {
+    let Some(version) = PythonVersion::parse(word).filter(|_| is_series(word)) else { return };
+    let Some(specifiers) = parse::python_version::series(version) else { return };
+    let line = line_of(&file.path, &file.bytes, said);
+    draft.want_python(PythonWant { specifiers, file: file.path.clone(), line, text: version.series() });
 }
 
 /// A command as the text of a shell script.

@@ -11,6 +11,9 @@ use crate::repo::{EnvFile, Repo};
 
 pub(crate) struct R;
 
+/// The code of an R that the base does not have.
+pub(crate) const NO_R: &str = "r-not-available";
+
 /// What the files ask for together.
 #[derive(Default)]
 struct Asked {
@@ -102,10 +105,11 @@ fn provide(repo: &Repo<'_>, file: &str, asked: Asked, draft: &mut Draft) {
         if contract.r.is_some() { "base image".to_owned() } else { "the base's distribution".to_owned() }
     });
     let series = asked.version.as_ref().map(|(version, _)| version.series());
-    let version = have.clone().or_else(|| series.clone()).unwrap_or_else(|| "its distribution's".to_owned());
+    let known = have.clone().filter(|version| PythonVersion::parse(version).is_some());
+    let version = known.clone().or_else(|| series.clone()).unwrap_or_else(|| "the base's".to_owned());
     draft.r = Some(LanguageChoice { version, source });
 
-    let asked_by = if have.is_some() { None } else { asked.version.map(|(_, place)| place) };
+    let asked_by = if known.is_some() { None } else { asked.version.map(|(_, place)| place) };
     let names: Vec<String> = asked.packages.iter().map(|package| package.name.clone()).collect();
     let in_base = contract.r.is_some();
     let action = Action::InstallR {
@@ -157,7 +161,7 @@ fn version(repo: &Repo<'_>, file: &EnvFile, draft: &mut Draft, asked: &mut Asked
         let message =
             format!("The repository asks for R {}; this site has R {}.", version.series(), have.unwrap_or_default());
         let hint = format!("Write r-{} or remove the file.", known.series());
-        return Err(PlanError::line(&file.path, runtime.line, message, hint).coded("r-not-available"));
+        return Err(PlanError::line(&file.path, runtime.line, message, hint).coded(NO_R));
     }
     if version.patch.is_some() {
         draft.notes.push(format!(

@@ -99,6 +99,12 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<DevContainer, PlanError>
     Ok(out)
 }
 
+/// The line, from 1, on which a file first says something.
+pub(crate) fn line_of(file: &str, bytes: &[u8], said: &str) -> u32 {
+    let text = text::decode(file, bytes).unwrap_or_default();
+    text::line_at(&text, text.find(said).unwrap_or_default())
+}
+
 /// The file, for places of faults.
 struct At<'a> {
     file: &'a str,

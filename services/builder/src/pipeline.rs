@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bindery_buildpacks::{
-    BuildPlan, PlanOptions, PythonFallback, Rendered, SessionOptions, Sources, plan, render_dockerfile_repo,
-    render_session,
+    BuildPlan, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions, Sources, asks_for_r, bringing_r, plan,
+    render_dockerfile_repo, render_session,
 };
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
 use bindery_core::{
-    AsOf, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase, Secret, Tree,
-    WorkerId,
+    AsOf, BaseImage, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase,
+    Secret, Tree, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub struct Site {
     pub python_fallback: PythonFallback,
     /// Where what is not Python comes from.
     pub sources: Sources,
+    /// The base of repositories that ask for R, which brings it; otherwise the distribution's is installed.
+    pub r_base_image: Option<String>,
 }
 
 /// Who shares the download caches that build steps write. What one repository's steps put there, another's would use.
@@ -77,13 +79,25 @@ impl Site {
             PythonFallback::Nearest => " or the nearest",
         };
         format!(
-            "{}; base {}; {}; pythons {}{fallback}; {cran}; {julia}",
+            "{}; base {}{}; {}; pythons {}{fallback}; {cran}; {julia}",
             bindery_buildpacks::VERSION,
             self.base_image,
+            self.r_base_image.as_ref().map(|name| format!(", for R {name}")).unwrap_or_default(),
             self.platform,
             self.pythons.join(" ")
         )
     }
+}
+
+/// Plans on a thread where reading the tree may wait.
+async fn plan_on(
+    tree: &Arc<dyn Tree>,
+    base: BaseImage,
+    options: PlanOptions,
+) -> Result<Result<BuildPlan, PlanError>, Fault> {
+    let tree = Arc::clone(tree);
+    let planned = tokio::task::spawn_blocking(move || plan(tree.as_ref(), &base, &options)).await;
+    planned.map_err(|error| Fault::us("plan-crashed", format!("planning ended abnormally: {error}")))
 }
 
 /// Where a tree came from, for labels.
@@ -169,9 +183,11 @@ impl Pipeline {
         };
         let session = wishes.session.clone();
         let options = PlanOptions { cache_scope, as_of: wishes.as_of, session, ..self.site.plan_options() };
-        let tree = Arc::clone(tree);
-        let planned = tokio::task::spawn_blocking(move || plan(tree.as_ref(), &base, &options)).await;
-        Ok(planned.map_err(|error| Fault::us("plan-crashed", format!("planning ended abnormally: {error}")))??)
+        let mut planned = plan_on(tree, base, options.clone()).await?;
+        if let Some(name) = self.site.r_base_image.as_ref().filter(|_| asks_for_r(&planned)) {
+            planned = plan_on(tree, bringing_r(self.images.base(name).await?), options).await?;
+        }
+        Ok(planned?)
     }
 
     /// Fetches one commit and builds its session image.

@@ -122,6 +122,16 @@ fn a_base_that_brings_r_is_given_none() {
 }
 
 #[test]
+fn a_base_known_to_bring_r_is_asked_for_its_version_in_the_build() {
+    let files = [("runtime.txt", "r-4.4")];
+    let planned = plan(&tree(&files), &base_with("io.bindery.apt.r", "4.2"), &options());
+    assert!(planned.is_err() && crate::asks_for_r(&planned), "another base may have it");
+    assert!(!crate::asks_for_r(&plan(&tree(&[("requirements.txt", "numpy")]), &stack(), &options())));
+    let text = render_environment(&on(&crate::bringing_r(stack()), &files).unwrap()).dockerfile;
+    assert!(text.contains("getRversion") && !text.contains("apt-get"), "{text}");
+}
+
+#[test]
 fn a36_the_newest_julia_a_project_allows_is_planned() {
     let version = |compat: &str| {
         let text = format!("[compat]\njulia = \"{compat}\"\n");
@@ -258,4 +268,20 @@ fn notebooks_of_another_language_get_their_kernel_where_nothing_else_is_said() {
     let julia = R_NOTEBOOK.replace("\"R\"", "\"julia\"");
     let plan = planned(&[("a.ipynb", &julia), ("b.ipynb", R_NOTEBOOK)]);
     assert_eq!(ids(&plan), ["r", "julia", "julia-packages", "content"]);
+}
+
+#[test]
+fn the_python_of_a_development_container_is_asked_for() {
+    let with = |image: &str, version: &str| {
+        let text = format!(
+            "{{\n\"image\": \"{image}\",\n\"features\": {{\"ghcr.io/devcontainers/features/python:1\": {{\"version\": \"{version}\"}}}}}}"
+        );
+        plan(&tree(&[(".devcontainer.json", &text)]), &stack(), &options()).map_err(Fault::from)
+    };
+    let chosen = with("mcr.microsoft.com/devcontainers/python:1-3.11-bookworm", "latest").unwrap().python.unwrap();
+    assert_eq!(chosen.source, ".devcontainer.json:2");
+    assert_eq!(with("debian:12", "3.11").unwrap().python.unwrap().source, ".devcontainer.json:3");
+    assert_eq!(with("debian:12", "os-provided").unwrap().python.unwrap().source, "base image");
+    let fault = with("mcr.microsoft.com/devcontainers/python:3.12", "latest").unwrap_err();
+    assert_eq!(fault.place().as_deref(), Some(".devcontainer.json:2"));
 }

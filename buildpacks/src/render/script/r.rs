@@ -14,13 +14,20 @@ pub(super) fn install(plan: &BuildPlan, action: &Action, apt: Vec<String>) -> Ve
     let mut lines = Vec::new();
     if !in_base {
         lines.extend(apt);
-        if let Some(version) = version {
-            lines.push("have=$(apt-cache policy r-base-core | sed -n 's/^ *Candidate: //p')".to_owned());
-            let message = word(&format!("{asked_by} asks for R {version}; this site has R"));
-            lines.push(format!(
-                "case \"$have\" in {version}|{version}.*) ;; *) echo {message} \"$have\" >&2; exit 1 ;; esac"
-            ));
-        }
+    }
+    if let Some(version) = version {
+        let ask = if *in_base {
+            "R --slave --vanilla -e 'cat(as.character(getRversion()))'"
+        } else {
+            "apt-cache policy r-base-core | sed -n 's/^ *Candidate: //p'"
+        };
+        lines.push(format!("have=$({ask})"));
+        let message = word(&format!("{asked_by} asks for R {version}; this site has R"));
+        lines.push(format!(
+            "case \"$have\" in {version}|{version}.*) ;; *) echo {message} \"$have\" >&2; exit 1 ;; esac"
+        ));
+    }
+    if !in_base {
         // Names of packages are compared with the distribution's own; what goes into the command line is the distribution's.
         lines.push(format!(
             "known=$(apt-cache pkgnames r- | LC_ALL=C sort | LC_ALL=C comm -12 - {LENT}/r-system/names.txt)"

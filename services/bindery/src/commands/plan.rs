@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bindery_buildpacks::{BuildPlan, PlanOptions, render_dockerfile_repo, render_environment, render_session};
+use bindery_buildpacks::{
+    BuildPlan, PlanOptions, asks_for_r, bringing_r, render_dockerfile_repo, render_environment, render_session,
+};
 use bindery_core::{BaseImage, Fault};
 use serde_json::json;
 
@@ -62,15 +64,16 @@ pub(super) async fn single_dockerfile(config: &Config, subject: &Subject) -> Res
 
 async fn plan_of(config: &Config, subject: &Subject) -> Result<BuildPlan, Fault> {
     let site = wire::site(config).map_err(|error| Fault::us("bad-configuration", format!("{error:#}")))?;
-    let asked = tokio::time::timeout(ENGINE_WAIT, wire::images(config).base(&site.base_image)).await;
-    let (base, assumed) = match asked {
-        Ok(Ok(base)) => (base, false),
-        // A plan needs no engine; only the version of the base's Python and the exact key do.
-        Ok(Err(_)) | Err(_) => (assumed_base(&site.base_image), true),
-    };
+    let (mut base, mut assumed) = inspect(config, &site.base_image).await;
     let options =
         PlanOptions { as_of: subject.wishes.as_of, session: subject.wishes.session.clone(), ..site.plan_options() };
-    let mut plan = bindery_buildpacks::plan(subject.tree.as_ref(), &base, &options)?;
+    let mut planned = bindery_buildpacks::plan(subject.tree.as_ref(), &base, &options);
+    if let Some(name) = site.r_base_image.as_ref().filter(|_| asks_for_r(&planned)) {
+        (base, assumed) = inspect(config, name).await;
+        base = bringing_r(base);
+        planned = bindery_buildpacks::plan(subject.tree.as_ref(), &base, &options);
+    }
+    let mut plan = planned?;
     if assumed {
         plan.notes.push(format!(
             "The base image {} could not be inspected; this plan assumes that it keeps the docker-stacks contract.",
@@ -78,6 +81,15 @@ async fn plan_of(config: &Config, subject: &Subject) -> Result<BuildPlan, Fault>
         ));
     }
     Ok(plan)
+}
+
+/// A base image, and whether it had to be assumed.
+async fn inspect(config: &Config, name: &str) -> (BaseImage, bool) {
+    match tokio::time::timeout(ENGINE_WAIT, wire::images(config).base(name)).await {
+        Ok(Ok(base)) => (base, false),
+        // A plan needs no engine; only the version of the base's Python and the exact key do.
+        Ok(Err(_)) | Err(_) => (assumed_base(name), true),
+    }
 }
 
 /// What the docker-stacks contract says of any base image.

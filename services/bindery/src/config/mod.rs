@@ -76,6 +76,9 @@ pub(crate) struct BuildConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RConfig {
+    /// The base of repositories that ask for R: an image that keeps the contract and brings R with its kernel, such as
+    /// `quay.io/jupyter/r-notebook`. Empty: `build.base_image`, on which the R of its distribution is installed.
+    pub(crate) base_image: String,
     /// The repository that R packages come from which the base's distribution does not have. `{date}` becomes the day whose packages
     /// are asked for, or `latest`; `{codename}` the name of the distribution.
     pub(crate) cran: String,
@@ -83,7 +86,7 @@ pub(crate) struct RConfig {
 
 impl Default for RConfig {
     fn default() -> Self {
-        Self { cran: bindery_builder::Sources::default().cran }
+        Self { base_image: String::new(), cran: bindery_builder::Sources::default().cran }
     }
 }
 
