@@ -21,7 +21,8 @@ pub struct PlanOptions {
     /// Pythons this site can fetch beside the base's own, e.g. `3.12` or `3.12.4`. Naming one here promises it: when it cannot be had,
     /// that is the site's fault. Empty: only the base's.
     pub pythons: Vec<String>,
-    /// Where they are fetched from, when not from where uv does by itself: an address of its `UV_PYTHON_INSTALL_MIRROR`.
+    /// Where they are fetched from, when not from where uv does by itself: an address for its
+    /// `UV_PYTHON_INSTALL_MIRROR`, or one that ends in `.json` for its `UV_PYTHON_DOWNLOADS_JSON_URL`.
     pub python_mirror: Option<String>,
     /// What becomes of a wish for a Python that is none of these.
     pub python_fallback: PythonFallback,

@@ -5,6 +5,7 @@
 mod locks;
 mod project;
 mod requirements;
+mod scripts;
 mod uv;
 
 pub(crate) use requirements::normalise;
@@ -51,6 +52,7 @@ impl Pack for Python {
         }
         let choice = python_source::choose(repo);
         draft.ignored.extend(choice.losers);
+        scripts::name(repo, draft);
         match choice.winner {
             None | Some(Source::Conda) => Ok(()),
             Some(Source::Requirements) => {

@@ -310,3 +310,11 @@ fn a_day_does_not_come_between_a_lock_file_and_what_it_locks() {
         ("packages/a/pyproject.toml", &project(BUILD))
     ]));
 }
+
+#[test]
+fn scripts_that_list_their_own_needs_are_named() {
+    let header = "#!/usr/bin/env python\n# /// script\n# dependencies = [\"six\"]\n# ///\nimport six\n";
+    let plan = planned(&[("tool.py", header), ("plain.py", "import six\n"), ("sub/other.py", header)]);
+    assert!(ignored(&plan, "tool.py").unwrap().contains("that script alone"));
+    assert_eq!(plan.ignored.len(), 1);
+}

@@ -146,8 +146,13 @@ pub(super) fn kernel(plan: &BuildPlan, version: &str, mirror: bool) -> Vec<Strin
     let version = word(version);
     let mut lines = uv(plan, "manual");
     if mirror {
-        lines.push(format!("UV_PYTHON_INSTALL_MIRROR=$(cat {LENT}/python-mirror)"));
-        lines.push("export UV_PYTHON_INSTALL_MIRROR".to_owned());
+        lines.push(format!("mirror=$(cat {LENT}/python-mirror)"));
+        // A list of downloads says by itself where each is; uv's own list holds for a mirror.
+        lines.push(
+            "case $mirror in *.json) export UV_PYTHON_DOWNLOADS_JSON_URL=\"$mirror\" ;; \
+             *) export UV_PYTHON_INSTALL_MIRROR=\"$mirror\" ;; esac"
+                .to_owned(),
+        );
     }
     lines.extend([
         format!("export UV_PYTHON_CACHE_DIR={LENT}/python/interpreters UV_PYTHON_INSTALL_BIN=0"),

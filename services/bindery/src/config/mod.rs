@@ -61,7 +61,8 @@ pub(crate) struct BuildConfig {
     /// Versions of Python that builds here can fetch, such as `3.12`, for repositories that ask for another than the base's own.
     /// Each named here is a promise. None by default: only the site knows what it can reach.
     pub(crate) pythons: Vec<String>,
-    /// Where they are fetched from: a mirror in the layout of uv's `UV_PYTHON_INSTALL_MIRROR`. Not set: where uv does by itself.
+    /// Where they are fetched from: a mirror for uv's `UV_PYTHON_INSTALL_MIRROR`, or a list for its
+    /// `UV_PYTHON_DOWNLOADS_JSON_URL` if it ends in `.json`. Not set: where uv does by itself.
     #[serde(skip_serializing)]
     pub(crate) python_mirror: Option<Secret>,
     /// What becomes of a repository that asks for a Python that is neither: `refuse`, or `nearest` to build with the nearest.
