@@ -11,6 +11,7 @@
 //! | `repo.rs` | the repository as packs see it: configuration directory, bounded reads of regular files |
 //! | `catalogue.rs` | every other file name that looks like an environment, with the reason it is not used |
 //! | `base.rs` | what a base image must offer |
+//! | `python_release.rs` | when each Python came out |
 //! | `python_source.rs` | which file describes the Python packages, when several do |
 //! | `python_version.rs` | which Python: the base's own or one the site can fetch, chosen for all files that name one |
 //! | `session_options.rs` | what whoever builds asks of the session image: user, directory, appendix |
@@ -28,6 +29,7 @@ mod error;
 mod packs;
 mod parse;
 mod plan;
+mod python_release;
 mod python_source;
 mod python_version;
 mod render;

@@ -210,8 +210,14 @@ pub enum Action {
     /// Fetches a Python and makes an environment with it for the notebooks, and a kernel that is the default one. The server and its
     /// Python stay as they are.
     CreateKernelEnvironment {
-        /// The Python, one of [`PlanOptions::pythons`].
+        /// The Python, one of [`PlanOptions::pythons`] or the base's own.
         version: String,
+        /// Whether it is the base's own, so that nothing need be fetched.
+        #[serde(skip_serializing_if = "is_false")]
+        own: bool,
+        /// Whether it came out after the plan's day. Then the kernel is today's, and so are the tools that build packages.
+        #[serde(skip_serializing_if = "is_false")]
+        newer_than_day: bool,
         /// See [`PlanOptions::python_mirror`]. Not shown: it may hold a credential.
         #[serde(skip)]
         mirror: Option<String>,
@@ -425,6 +431,12 @@ pub struct RequirementsFile {
     /// Its content: UTF-8, Unix line ends, the same line numbers as the repository's file.
     #[serde(serialize_with = "digest")]
     pub content: String,
+}
+
+/// For what is worth showing only when it is so.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn digest<S: serde::Serializer>(content: &str, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,10 +6,13 @@
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 
+use bindery_core::Date;
+
 use crate::error::PlanError;
 use crate::packs::Draft;
 use crate::parse::runtime::PythonVersion;
-use crate::plan::{Action, PlanOptions, PythonChoice, PythonTarget, Step};
+use crate::plan::{Action, PlanOptions, PythonChoice, PythonInstall, PythonTarget, Step};
+use crate::python_release::{released, was_out};
 
 /// The id of the step that gives the kernel a Python of its own. When it fails, it is not for anything a repository did.
 pub(crate) const KERNEL_STEP: &str = "kernel-python";
@@ -58,16 +61,24 @@ pub(crate) fn settle(draft: &mut Draft, base: Option<&str>, options: &PlanOption
     let own = base.and_then(PythonVersion::parse).filter(|version| version.minor.is_some());
     let stated = base.unwrap_or_default().to_owned();
     let Some(own) = own else {
+        if draft.as_of.is_some() && draft.steps.iter().any(installs) {
+            draft.notes.push("Packages that the base image has stay as they are, whatever the day.".to_owned());
+        }
         check_in_the_build(draft);
         return Ok(());
     };
-    if draft.wants.is_empty() {
+    let dated = draft.as_of.clone().filter(|_| draft.steps.iter().any(installs));
+    if draft.wants.is_empty() && dated.is_none() {
         draft.python = Some(PythonChoice { version: stated, source: "base image".to_owned() });
         return Ok(());
     }
-    let places = draft.wants.iter().map(PythonWant::place).collect::<Vec<_>>().join(" and ");
+    let mut places = draft.wants.iter().map(PythonWant::place).collect::<Vec<_>>().join(" and ");
     let site = Site::new(own, &stated, options);
-    if let Some(chosen) = site.newest(&draft.wants) {
+    if let Some(chosen) = site.choose(&draft.wants, dated.as_ref().map(|day| day.date)) {
+        if draft.wants.is_empty() {
+            let fetched = chosen.target == PythonTarget::Kernel;
+            places = dated.filter(|_| fetched).map_or_else(|| "base image".to_owned(), |day| day.source);
+        }
         note_patch_levels(draft, &chosen);
         take(draft, chosen, options, places);
         return Ok(());
@@ -118,6 +129,14 @@ impl Site {
         fetched.sort_by_key(|candidate| std::cmp::Reverse(order(candidate.version)));
         let base = Candidate { version: own, text: stated.to_owned(), target: PythonTarget::Base };
         Self { candidates: std::iter::once(base).chain(fetched).collect() }
+    }
+
+    /// The newest that every wish allows. For a day, one that had come out by then comes first.
+    fn choose(&self, wants: &[PythonWant], day: Option<Date>) -> Option<Candidate> {
+        let of_day = |one: &&Candidate| {
+            day.is_some_and(|day| was_out(one.version, day)) && patches_allowed(one.version, wants).next().is_some()
+        };
+        self.candidates.iter().find(of_day).cloned().or_else(|| self.newest(wants))
     }
 
     fn newest(&self, wants: &[PythonWant]) -> Option<Candidate> {
@@ -214,13 +233,28 @@ impl Site {
 
 /// Points everything at the chosen Python.
 fn take(draft: &mut Draft, chosen: Candidate, options: &PlanOptions, source: String) {
-    if chosen.target == PythonTarget::Kernel {
+    let own = chosen.target == PythonTarget::Base;
+    let newer_than_day = draft.as_of.as_ref().is_some_and(|day| !was_out(chosen.version, day.date));
+    // Packages of another day stay apart from the server's, which are this day's and must go together.
+    let apart = draft.as_of.is_some() && draft.steps.iter().any(installs);
+    if let Some(day) = draft.as_of.as_ref().filter(|_| newer_than_day && apart) {
+        let came = released(chosen.version).map_or_else(String::new, |out| format!(" came out on {out},"));
+        draft.notes.push(format!(
+            "Python {}{came} after {}: packages of that day may have no ready-made files for it, and those with compiled parts may \
+             fail to build.",
+            chosen.text, day.date
+        ));
+    }
+    if !own || apart {
         for step in &mut draft.steps {
             if let Action::InstallPython { target, .. } = &mut step.action {
                 *target = PythonTarget::Kernel;
             }
         }
-        let name = format!("give the notebook's kernel Python {}", chosen.text);
+        let name = match own {
+            true => "give the notebook's kernel an environment of its own".to_owned(),
+            false => format!("give the notebook's kernel Python {}", chosen.text),
+        };
         let first = draft.wants.first();
         draft.steps.push(Step {
             id: KERNEL_STEP.to_owned(),
@@ -228,7 +262,9 @@ fn take(draft: &mut Draft, chosen: Candidate, options: &PlanOptions, source: Str
             run: format!("uv venv --python {}", chosen.text),
             action: Action::CreateKernelEnvironment {
                 version: chosen.text.clone(),
-                mirror: options.python_mirror.clone(),
+                own,
+                newer_than_day,
+                mirror: options.python_mirror.clone().filter(|_| !own),
             },
             needs_content: false,
             file: first.map(|want| want.file.clone()),
@@ -240,6 +276,11 @@ fn take(draft: &mut Draft, chosen: Candidate, options: &PlanOptions, source: Str
         ));
     }
     draft.python = Some(PythonChoice { version: chosen.text, source });
+}
+
+/// Whether a step takes packages from an index as a day has them; what a lock file names is the same on every day.
+fn installs(step: &Step) -> bool {
+    matches!(step.action, Action::InstallPython { how: PythonInstall::Requirements | PythonInstall::Project, .. })
 }
 
 /// A wish for some patch levels only, where nothing says which of them there is.

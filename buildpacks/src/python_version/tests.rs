@@ -182,3 +182,51 @@ fn only_a_series_or_a_release_is_a_version_for_the_settings() {
         assert_eq!(is_python_version(text), good, "{text}");
     }
 }
+
+fn of_day(files: &[(&str, &str)], base: &BaseImage, pythons: &[&str], day: &str) -> BuildPlan {
+    settle(files, base, &PlanOptions { as_of: Some(day.parse().unwrap()), ..options(pythons) }).unwrap()
+}
+
+const LOOSE: [(&str, &str); 1] = [("requirements.txt", "requests\n")];
+
+#[test]
+fn packages_of_a_day_go_apart_from_the_server_s_on_the_base_s_python_when_it_was_out() {
+    let plan = of_day(&LOOSE, &base("3.11.2"), &OFFERED, "2023-06-01");
+    assert_eq!(plan.python.as_ref().unwrap().version, "3.11.2");
+    assert_eq!(plan.kernel_prefix().as_deref(), KERNEL);
+    let text = render_environment(&plan).dockerfile;
+    assert!(text.contains("venv --allow-existing --python /opt/conda/bin/python"), "{text}");
+    assert!(!text.contains("python install") && !text.contains("--reinstall"), "{text}");
+    // The kernel is of that day too, or it would keep newer packages.
+    assert_eq!(text.matches("UV_EXCLUDE_NEWER=2023-06-01T23:59:59Z").count(), 2);
+    assert!(!plan.notes.iter().any(|note| note.contains("came out")), "{:?}", plan.notes);
+}
+
+#[test]
+fn the_python_of_the_day_is_taken_from_those_to_be_had() {
+    for (day, expected) in [("2021-06-01", "3.9"), ("2021-12-01", "3.10"), ("2022-11-01", "3.11")] {
+        let plan = of_day(&LOOSE, &base("3.11"), &OFFERED, day);
+        assert_eq!(plan.python.as_ref().unwrap().version, expected, "{day}");
+    }
+    let plan = of_day(&LOOSE, &base("3.11"), &OFFERED, "2021-06-01");
+    assert_eq!(plan.python.unwrap().source, "asked for");
+    // A file that names one wins over the day.
+    let files = [LOOSE[0], ("runtime.txt", "python-3.12")];
+    assert_eq!(of_day(&files, &base("3.11"), &OFFERED, "2021-06-01").python.unwrap().version, "3.12.4");
+}
+
+#[test]
+fn a_python_newer_than_the_day_is_said_to_be_and_gets_tools_that_know_it() {
+    let plan = of_day(&LOOSE, &base("3.11"), &[], "2021-06-01");
+    assert!(plan.notes.iter().any(|note| note.contains("3.11 came out on 2022-10-24")), "{:?}", plan.notes);
+    let text = render_environment(&plan).dockerfile;
+    assert!(text.contains("--reinstall --exclude-newer-package setuptools=2023-10-24"), "{text}");
+    assert!(text.contains("env -u UV_EXCLUDE_NEWER \"$uv\" pip install"), "{text}");
+    assert_eq!(text.matches("export UV_EXCLUDE_NEWER").count(), 1, "the kernel is of today");
+}
+
+#[test]
+fn a_day_without_packages_to_install_leaves_the_base_alone() {
+    let plan = of_day(&[("apt.txt", "curl\n")], &base("3.11"), &OFFERED, "2021-06-01");
+    assert_eq!((plan.kernel_prefix(), plan.python.unwrap().version.as_str()), (None, "3.11"));
+}

@@ -13,12 +13,12 @@ use crate::shell::word;
 pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
     let (mut mounts, body) = match &step.action {
         Action::CheckPython { allowed, asked_by } => (vec![], python::check(plan, allowed, asked_by)),
-        Action::CreateKernelEnvironment { version, mirror } => {
+        Action::CreateKernelEnvironment { version, own, mirror, .. } => {
             let mut mounts = vec![file_mount("bytecode.py"), user_cache(plan, "python")];
             if mirror.is_some() {
                 mounts.insert(0, file_mount("python-mirror"));
             }
-            (mounts, python::kernel(plan, version, mirror.is_some()))
+            (mounts, python::kernel(plan, version, *own, mirror.is_some()))
         }
         Action::InstallApt { .. } => (
             vec![
@@ -103,12 +103,13 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
 /// Whether a step takes from an index what could be had on the plan's day. Not one that installs what a lock file names: there the
 /// lock decides.
 const fn is_dated(action: &Action) -> bool {
-    matches!(
-        action,
+    match action {
         Action::InstallPython { how: PythonInstall::Requirements | PythonInstall::Project, .. }
-            | Action::RunPostBuild { .. }
-            | Action::RunCommands { .. }
-    )
+        | Action::RunPostBuild { .. }
+        | Action::RunCommands { .. } => true,
+        Action::CreateKernelEnvironment { newer_than_day, .. } => !*newer_than_day,
+        _ => false,
+    }
 }
 
 /// What a step leaves in the environment of everything that runs in the image.

@@ -46,6 +46,12 @@ impl Date {
         None
     }
 
+    /// The same day of the next year; `None` for 29 February, and at the end of the years.
+    #[must_use]
+    pub fn a_year_later(self) -> Option<Self> {
+        Self::new(self.year + 1, self.month, self.day)
+    }
+
     /// The last second of the day, as RFC 3339 writes it: what was there on that day was there by then.
     #[must_use]
     pub fn end(self) -> String {

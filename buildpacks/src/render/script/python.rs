@@ -2,7 +2,9 @@
 
 use super::super::context::{LENT, file_mount};
 use crate::CONTENT_PREFIX;
-use crate::plan::{BuildPlan, PythonInstall, PythonTarget};
+use crate::parse::runtime::PythonVersion;
+use crate::plan::{Action, BuildPlan, PythonInstall, PythonTarget};
+use crate::python_release::tools_day;
 use crate::shell::word;
 
 /// Options of an installation.
@@ -85,6 +87,15 @@ pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
     if install.require_hashes {
         options.push_str(" --require-hashes");
     }
+    let dated = matches!(install.how, PythonInstall::Requirements | PythonInstall::Project);
+    let newer = newer_than_day(plan).filter(|_| dated && install.target == PythonTarget::Kernel);
+    if let Some(version) = newer {
+        // What the kernel brought is newer than the day.
+        options.push_str(" --reinstall");
+        if let Some(day) = tools_day(version) {
+            options.push_str(&format!(" --exclude-newer-package setuptools={day} --exclude-newer-package wheel={day}"));
+        }
+    }
     let mut lines = uv(plan, "never");
     let command = format!("\"$uv\" pip install --python {prefix}/bin/python {options}");
     let lent = format!("{LENT}/{}", install.lent);
@@ -136,15 +147,28 @@ pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
             lines.push("rm -rf /tmp/bindery-project".to_owned());
         }
     }
+    if newer.is_some() {
+        // Packages of that day may have taken from the kernel what it needs; it comes first.
+        lines.push(format!("env -u UV_EXCLUDE_NEWER \"$uv\" pip install --python {prefix}/bin/python ipykernel"));
+    }
     lines.extend(["rm -rf /tmp/bindery-uv".to_owned(), bytecode(&prefix)]);
     lines
 }
 
+/// The kernel's Python, when it came out after the plan's day.
+fn newer_than_day(plan: &BuildPlan) -> Option<PythonVersion> {
+    plan.as_of.as_ref()?;
+    plan.steps.iter().find_map(|step| match &step.action {
+        Action::CreateKernelEnvironment { version, newer_than_day: true, .. } => PythonVersion::parse(version),
+        _ => None,
+    })
+}
+
 /// Fetches a Python, makes an environment with it, and a kernel in that.
-pub(super) fn kernel(plan: &BuildPlan, version: &str, mirror: bool) -> Vec<String> {
+pub(super) fn kernel(plan: &BuildPlan, version: &str, own: bool, mirror: bool) -> Vec<String> {
     let (prefix, home) = (plan.contract.kernel_prefix(), &plan.contract.home);
     let version = word(version);
-    let mut lines = uv(plan, "manual");
+    let mut lines = uv(plan, if own { "never" } else { "manual" });
     if mirror {
         lines.push(format!("mirror=$(cat {LENT}/python-mirror)"));
         // A list of downloads says by itself where each is; uv's own list holds for a mirror.
@@ -154,11 +178,18 @@ pub(super) fn kernel(plan: &BuildPlan, version: &str, mirror: bool) -> Vec<Strin
                 .to_owned(),
         );
     }
+    if own {
+        let python = format!("{}/bin/python", plan.contract.prefix);
+        lines.push(format!("\"$uv\" venv --allow-existing --python {python} --prompt kernel {prefix}"));
+    } else {
+        lines.extend([
+            format!("export UV_PYTHON_CACHE_DIR={LENT}/python/interpreters UV_PYTHON_INSTALL_BIN=0"),
+            format!("export UV_PYTHON_INSTALL_DIR={prefix}/interpreter"),
+            format!("\"$uv\" python install {version}"),
+            format!("\"$uv\" venv --managed-python --allow-existing --python {version} --prompt kernel {prefix}"),
+        ]);
+    }
     lines.extend([
-        format!("export UV_PYTHON_CACHE_DIR={LENT}/python/interpreters UV_PYTHON_INSTALL_BIN=0"),
-        format!("export UV_PYTHON_INSTALL_DIR={prefix}/interpreter"),
-        format!("\"$uv\" python install {version}"),
-        format!("\"$uv\" venv --managed-python --allow-existing --python {version} --prompt kernel {prefix}"),
         format!("\"$uv\" pip install --python {prefix}/bin/python ipykernel pip"),
         // Apart from what packages bring: a later ipykernel would name the server's Python instead.
         format!(
