@@ -9,7 +9,7 @@ use bindery_buildpacks::{
     BuildPlan, PlanOptions, asks_for_r, bringing_r, render_dockerfile_repo, render_environment, render_session,
 };
 use bindery_core::{BaseImage, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::target::{self, Subject};
 use crate::cli::Target;
@@ -21,10 +21,13 @@ const ENGINE_WAIT: Duration = Duration::from_secs(5);
 
 /// `bindery plan`: exit code 1 and the fault when the repository is at fault.
 pub(crate) async fn plan(config: &Config, target: &Target, as_json: bool) -> anyhow::Result<ExitCode> {
-    let subject = target::open(config, target).await?;
     let mut out = std::io::stdout();
-    match plan_of(config, &subject).await {
-        Ok(plan) if as_json => writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?,
+    let planned = match target::open(config, target).await {
+        Ok(subject) => plan_of(config, &subject).await,
+        Err(error) => Err(error.downcast::<Fault>()?),
+    };
+    match planned {
+        Ok(plan) if as_json => writeln!(out, "{}", serde_json::to_string_pretty(&shown(&plan)?)?)?,
         Ok(plan) => out.write_all(describe(&plan).as_bytes())?,
         Err(fault) if as_json => {
             writeln!(out, "{}", serde_json::to_string_pretty(&json!({"fault": fault}))?)?;
@@ -33,6 +36,17 @@ pub(crate) async fn plan(config: &Config, target: &Target, as_json: bool) -> any
         Err(fault) => return Err(fault.into()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A plan as `buildpacks/plan.schema.json` describes it: what is asked of every plan is there, if only as null.
+fn shown(plan: &BuildPlan) -> serde_json::Result<Value> {
+    let mut value = serde_json::to_value(plan)?;
+    if let Some(keys) = value.as_object_mut() {
+        for language in ["python", "r", "julia"] {
+            keys.entry(language).or_insert(Value::Null);
+        }
+    }
+    Ok(value)
 }
 
 /// `bindery dockerfile`.
