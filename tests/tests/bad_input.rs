@@ -100,7 +100,7 @@ async fn a_ref_that_does_not_exist_is_named_with_its_neighbours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_environment_file_is_named_with_its_line() {
     let Some(site) = site("a_bad_environment_file", &[]).await else { return };
-    let rows: [(&str, Vec<RepoFile>, &str, Option<u64>); 6] = [
+    let rows: [(&str, Vec<RepoFile>, &str, Option<u64>); 7] = [
         ("apt", vec![file("apt.txt", "curl\ncurl; touch /pwned\n")], "apt.txt", Some(2)),
         ("runtime", vec![file("runtime.txt", "python3.8\n")], "runtime.txt", Some(1)),
         ("both", vec![file("binder/apt.txt", "curl\n"), file(".binder/apt.txt", "curl\n")], "", None),
@@ -112,6 +112,12 @@ async fn a_bad_environment_file_is_named_with_its_line() {
             Some(2),
         ),
         ("post", vec![executable("postBuild", "#!/bin/bash\necho about to fail\nexit 3\n")], "postBuild", None),
+        (
+            "program",
+            vec![executable("postBuild", "#!/bin/bash\nset -e\nno-such-program --now\n")],
+            "postBuild",
+            Some(3),
+        ),
     ];
     for (name, files, expected_file, line) in rows {
         let failed = site.fail(name, &files).await;
@@ -152,13 +158,38 @@ async fn a_repository_over_a_limit_is_refused_by_name_of_the_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_answers_or_ends_is_removed_with_its_last_lines_told() {
-    let Some(site) = site("a_server_that_never_answers", &[("LAUNCHER__READY_SECONDS", "6")]).await else { return };
+    // Untried, so that it gets as far as a launch.
+    let settings = [("LAUNCHER__READY_SECONDS", "6"), ("BUILD__PROBE", "false")];
+    let Some(site) = site("a_server_that_never_answers", &settings).await else { return };
     let ends = [executable("start", "#!/bin/bash\necho the database is missing >&2\nexit 7\n")];
     let failed = site.fail("ends", &ends).await;
     assert!(failed.message().contains('7'), "{failed:#?}");
     let hangs = [executable("start", "#!/bin/bash\nsleep 1000\n")];
     let failed = site.fail("hangs", &hangs).await;
     assert!(failed.data["fault"]["by"].is_string(), "{failed:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_builds_and_does_not_work_fails_as_a_build_with_its_last_lines() {
+    let Some(site) = site("an_image_that_builds_and_does_not_work", &[]).await else { return };
+    let base = &site.service.engine().base_image;
+    let rows = [
+        (
+            "ends",
+            executable("start", "#!/bin/bash\necho the database is missing >&2\nexit 7\n"),
+            "server-exited",
+            "start",
+        ),
+        ("bare", file("Dockerfile", format!("FROM {base}\nENV PATH=/usr/bin:/bin\n")), "server-missing", "Dockerfile"),
+    ];
+    for (name, given, code, place) in rows {
+        let failed = site.fail(name, &[given]).await;
+        let told = (fault(&failed, "by"), fault(&failed, "code"), fault(&failed, "file"));
+        assert_eq!(told, ("user", code, place), "{name}: {failed:#?}");
+        assert_eq!(site.images(name), BTreeSet::new(), "{name}: an image that does not work kept its name");
+        let log = reqwest::get(fault(&failed, "log_url")).await.unwrap().text().await.unwrap();
+        assert!(name != "ends" || log.contains("the database is missing"), "{log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use bindery_builder::{Naming, Pipeline, Site, Sources};
 use bindery_content::GitContent;
-use bindery_core::seams::{ContentProvider, ImageBuilder, Registry};
+use bindery_core::seams::{ContentProvider, ImageBuilder, ImageProbe, Registry};
 use bindery_images::{DockerImages, Engine, EngineRegistry};
+use bindery_launcher::Probe;
 use bindery_store::Stores;
 
 use crate::config::Config;
@@ -80,7 +81,21 @@ pub(crate) fn naming(config: &Config) -> Naming {
     Naming::new(format!("{}/", config.registry.name_prefix()).trim_start_matches('/'))
 }
 
+/// What tries images before they are called built, when it is to.
+pub(crate) fn probe(config: &Config) -> anyhow::Result<Option<Arc<dyn ImageProbe>>> {
+    if !config.build.probe {
+        return Ok(None);
+    }
+    // Where images are built they are tried, as a session would be started.
+    let mut sessions = config.launcher.clone();
+    if let Some(host) = &config.images.docker_host {
+        sessions.docker_host.clone_from(host);
+    }
+    Ok(Some(Arc::new(Probe::new(sessions).context("[launcher]")?)))
+}
+
 /// The steps of a build over these adapters.
 pub(crate) fn pipeline(config: &Config) -> anyhow::Result<Pipeline> {
-    Ok(Pipeline::new(images(config), registry(config), naming(config), site(config)?))
+    let pipeline = Pipeline::new(images(config), registry(config), naming(config), site(config)?);
+    Ok(pipeline.with_probe(probe(config)?))
 }

@@ -95,10 +95,13 @@ impl Pipeline {
             ("io.bindery.environment".to_owned(), key.to_string()),
             ("io.bindery.recipe".to_owned(), bindery_buildpacks::VERSION.to_owned()),
         ];
-        let job = job(name.clone(), render_environment(plan), Arc::clone(tree), labels, self.site.ca_bundle.as_deref());
+        let built_as = self.name_to_build(name)?;
+        let job =
+            job(built_as.clone(), render_environment(plan), Arc::clone(tree), labels, self.site.ca_bundle.as_deref());
         let progress = StepReporter::new(Arc::clone(report), Some(Arc::clone(plan)), Phase::Building, "env");
         let built = self.images.build(job, progress.clone()).await;
-        built.map_err(|fault| blame::place(fault, progress.failed(), plan, tree.as_ref()))?;
+        let built = built.map_err(|fault| blame::place(fault, progress.failed(), plan, tree.as_ref()))?;
+        self.prove_environment(plan, &built.id, &built_as, name, report).await?;
         if let Some(registry) = &self.registry {
             let progress = StepReporter::new(Arc::clone(report), None, Phase::Pushing, "push-env");
             registry.push(name, progress).await?;

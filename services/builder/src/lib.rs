@@ -7,6 +7,7 @@
 //! | `run.rs` | claims builds, a few at a time; heartbeats; hands them back at shutdown |
 //! | `pipeline.rs` | the steps of one build, in order |
 //! | `environment.rs` | the environment image: found, pulled, or built by one worker at a time |
+//! | `probing.rs` | images are tried before they have the name they are found by |
 //! | `naming.rs` | what images are called |
 //! | `progress.rs` | what an engine does, told as named steps of the plan |
 //! | `blame.rs` | a failing step, traced to a line of an environment file |
@@ -20,6 +21,7 @@ mod environment;
 mod journal;
 mod naming;
 mod pipeline;
+mod probing;
 mod progress;
 mod run;
 

@@ -1,4 +1,4 @@
-//! The steps of one build, in order: fetch, plan, environment image, session image, push.
+//! The steps of one build, in order: fetch, plan, environment image, session image, trial, push.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use bindery_buildpacks::{
     BuildPlan, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions, Sources, asks_for_r, bringing_r, plan,
     render_dockerfile_repo, render_session,
 };
-use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, Leases, Registry};
+use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, ImageProbe, Leases, Registry};
 use bindery_core::{
     AsOf, BaseImage, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase,
     Secret, Tree, WorkerId,
@@ -156,13 +156,21 @@ pub struct Pipeline {
     pub(crate) registry: Option<Arc<dyn Registry>>,
     pub(crate) naming: Naming,
     pub(crate) site: Site,
+    pub(crate) probe: Option<Arc<dyn ImageProbe>>,
 }
 
 impl Pipeline {
-    /// A pipeline over these worlds. With a registry, every image is pushed.
+    /// A pipeline over these worlds, which tries no image. With a registry, every image is pushed.
     #[must_use]
     pub fn new(images: Arc<dyn ImageBuilder>, registry: Option<Arc<dyn Registry>>, naming: Naming, site: Site) -> Self {
-        Self { images, registry, naming, site }
+        Self { images, registry, naming, site, probe: None }
+    }
+
+    /// The same with this probe: an image is called built once it has been tried.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Option<Arc<dyn ImageProbe>>) -> Self {
+        self.probe = probe;
+        self
     }
 
     /// What images are called here.
@@ -252,9 +260,10 @@ impl Pipeline {
             Some(failed) if failed.step.is_none() && wishes.session.has_appendix() => of_appendix(&fault),
             failed => blame::place(fault, failed, &plan, tree.as_ref()),
         })?;
-        let registry_digest = self.push(&image, &report).await?;
-        let directory = plan.content_directory();
-        Ok(Finished { image: ImageRef { name: image, id: built.id, registry_digest }, environment, directory })
+        let mut image = ImageRef { name: image, id: built.id, registry_digest: None };
+        self.prove_session(&plan, &image, &report).await?;
+        image.registry_digest = self.push(&image.name, &report).await?;
+        Ok(Finished { image, environment, directory: plan.content_directory() })
     }
 
     /// Pushes the engine's image of that name, if there is a registry; the digest recorded there.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bindery_core::seams::{BuildJob, BuildProgress, ImageBuilder, Progress};
 use bindery_core::{BaseImage, BuiltImage, Fault, ImageName, StepMark, StepStatus};
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions, TagImageOptions};
 use futures::StreamExt as _;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -151,6 +151,15 @@ impl ImageBuilder for DockerImages {
         match self.engine.inspect(name).await? {
             Some(image) => Ok(base(name, image)),
             None => Err(ImagesError::BaseMissing { name: name.to_owned(), reason: "it vanished".to_owned() }.into()),
+        }
+    }
+
+    async fn tag(&self, id: &str, name: &ImageName) -> Result<(), Fault> {
+        let docker = self.engine.docker().await?;
+        let options = TagImageOptions { repo: Some(name.repository().into()), tag: Some(name.tag().into()) };
+        match self.engine.ask("name an image", docker.tag_image(id, Some(options))).await? {
+            Some(()) => Ok(()),
+            None => Err(Fault::us("image-vanished", format!("The image {name} was removed before it had its name."))),
         }
     }
 

@@ -15,15 +15,15 @@ use crate::tell::{Teller, end_once};
 use crate::{Config, ready};
 
 /// How many of a failed server's last lines are shown.
-const LAST_LINES: usize = 50;
+pub(crate) const LAST_LINES: usize = 50;
 /// The most characters of one such line.
-const LINE_CHARS: usize = 2000;
+pub(crate) const LINE_CHARS: usize = 2000;
 /// Between two words to a visitor who waits for a slow server.
 const WORD_EVERY: Duration = Duration::from_secs(10);
 /// The least time the proxy gets to learn a route, however slow the server was.
 const ROUTE_LIMIT: Duration = Duration::from_secs(10);
 /// How long one wait for a container's end takes before it is asked again.
-const WAIT: Duration = Duration::from_secs(300);
+pub(crate) const WAIT: Duration = Duration::from_secs(300);
 
 /// Why a launch did not get to the end.
 pub(crate) enum Failure {
@@ -212,7 +212,7 @@ async fn last_words(context: &Context, session: &Session) -> Vec<EventBody> {
         .collect()
 }
 
-fn ended_fault(config: &Config, observed: &Observed) -> Fault {
+pub(crate) fn ended_fault(config: &Config, observed: &Observed) -> Fault {
     match observed.exited {
         Some((_, true)) => Fault::user(
             "session-out-of-memory",
@@ -237,7 +237,7 @@ fn ended_fault(config: &Config, observed: &Observed) -> Fault {
     }
 }
 
-fn never_answered(limit: Duration) -> Fault {
+pub(crate) fn never_answered(limit: Duration) -> Fault {
     Fault::user("server-silent", format!("The notebook server did not answer within {} seconds.", limit.as_secs()))
         .hint("Its last lines are above; a slow or waiting start script is the usual reason.")
 }

@@ -1,6 +1,6 @@
 //! Sessions: who gets a seat, how a container becomes a notebook that answers, what it is doing, when it ends.
 //!
-//! Must not: build images, forward a visitor's bytes, talk to a browser, read configuration or environment of its own accord, remember what
+//! Must not: build images (it tries them, behind the [`ImageProbe`](bindery_core::seams::ImageProbe) seam), forward a visitor's bytes, talk to a browser, read configuration or environment of its own accord, remember what
 //! the engine's labels and the store do not (a launcher can be killed at any moment and the next one goes on).
 //!
 //! | file | concern |
@@ -12,6 +12,7 @@
 //! | `launch.rs` | from a seat to `ready`, or to one fault and nothing left behind |
 //! | `start.rs` | a session's container, its image pulled first where another engine built it |
 //! | `ready.rs` | asking whether a server answers, directly and through the proxy |
+//! | `probe.rs`, `kernel.rs` | an image tried before it is called built; whether its default kernel computes |
 //! | `tell.rs` | the events a visitor reads |
 //! | `activity.rs`, `cull.rs` | what a session does; when it has been idle or old for too long (pure) |
 //! | `reconcile.rs` | containers compared with records |
@@ -28,8 +29,10 @@ mod error;
 pub mod fake;
 #[cfg(test)]
 mod flow;
+mod kernel;
 mod launch;
 mod life;
+mod probe;
 mod ready;
 mod reconcile;
 mod run;
@@ -42,4 +45,5 @@ mod tell;
 pub use config::Config;
 pub use docker::DockerBackend;
 pub use error::Error;
+pub use probe::Probe;
 pub use run::{Launcher, ProxyAddresses, request_stop};

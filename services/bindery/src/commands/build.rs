@@ -29,7 +29,8 @@ pub(crate) async fn build(
     if push && registry.is_none() {
         bail!("--push needs a registry: set registry.url");
     }
-    let pipeline = Pipeline::new(wire::images(config), registry, wire::naming(config), wire::site(config)?);
+    let pipeline = Pipeline::new(wire::images(config), registry, wire::naming(config), wire::site(config)?)
+        .with_probe(wire::probe(config)?);
     let Subject { tree, source, wishes, identity } = target::open(config, target).await?;
     let image = match image {
         Some(image) => image,

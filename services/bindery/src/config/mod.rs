@@ -67,6 +67,9 @@ pub(crate) struct BuildConfig {
     pub(crate) python_mirror: Option<Secret>,
     /// What becomes of a repository that asks for a Python that is neither: `refuse`, or `nearest` to build with the nearest.
     pub(crate) python_fallback: bindery_buildpacks::PythonFallback,
+    /// Whether an image is tried before it is called built: started once as a session is, until its server answers and its default
+    /// kernel computes 1+1. Once for each environment, and for each commit that runs something of its own on it.
+    pub(crate) probe: bool,
     /// R.
     pub(crate) r: RConfig,
     /// Julia.
@@ -116,6 +119,7 @@ impl Default for BuildConfig {
             pythons: Vec::new(),
             python_mirror: None,
             python_fallback: bindery_buildpacks::PythonFallback::default(),
+            probe: true,
             r: RConfig::default(),
             julia: JuliaConfig::default(),
         }

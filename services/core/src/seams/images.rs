@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{BaseImage, BuiltImage, Fault, ImageName, LogStream, StepMark, Tree};
+use crate::{BaseImage, BuiltImage, Fault, ImageName, ImageRef, LogStream, StepMark, Tree};
 
 /// A file added to a build context beside the repository's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,11 +85,29 @@ pub trait ImageBuilder: Send + Sync {
     /// The image is neither present nor to be pulled.
     async fn base(&self, name: &str) -> Result<BaseImage, Fault>;
 
+    /// Gives the image with this id a further name; one that another image had is taken from it.
+    ///
+    /// # Errors
+    /// There is no such image, or the engine cannot be asked.
+    async fn tag(&self, id: &str, name: &ImageName) -> Result<(), Fault>;
+
     /// Removes a name from an image, and the image with its last name. One that does not exist is fine.
     ///
     /// # Errors
     /// The engine cannot be asked.
     async fn remove(&self, name: &ImageName) -> Result<(), Fault>;
+}
+
+/// Tries an image before it is called built.
+#[async_trait]
+pub trait ImageProbe: Send + Sync {
+    /// Starts the image once, as a session would be started, until its server answers and its default kernel computes; a server
+    /// that has no kernels need only answer. Bounded in time. Leaves no container behind, also when the future is dropped; what a
+    /// process that died has left is removed by a later probe. Tells as it goes, on a failure with the container's last lines.
+    ///
+    /// # Errors
+    /// The image's own fault is the user's; an engine that cannot be asked is ours.
+    async fn probe(&self, image: &ImageRef, progress: Arc<dyn Progress>) -> Result<(), Fault>;
 }
 
 /// Keeps images where other engines can pull them.

@@ -9,7 +9,9 @@ mod sessions;
 
 pub use content::{ContentProvider, FetchReport};
 pub use events::{EventLog, EventStream};
-pub use images::{BuildJob, BuildProgress, ContextFile, ImageBuilder, OWN_DOCKERFILE_PREFIX, Progress, Registry};
+pub use images::{
+    BuildJob, BuildProgress, ContextFile, ImageBuilder, ImageProbe, OWN_DOCKERFILE_PREFIX, Progress, Registry,
+};
 pub use leases::{Lease, Leases};
 pub use queue::{Claimed, Queue};
 pub use sessions::{ContainerHandle, Observed, SessionBackend, SessionChange, SessionSpec, SessionStore, SessionWatch};

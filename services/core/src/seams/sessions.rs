@@ -153,6 +153,15 @@ pub trait SessionBackend: Send + Sync {
     /// The engine cannot be asked.
     async fn reachable(&self) -> Result<(), Fault>;
 
+    /// Containers that were made longer than `age` ago, for whoever removes what a process that died has left.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    async fn older_than(&self, age: Duration) -> Result<Vec<SessionId>, Fault> {
+        let _ = age;
+        Ok(Vec::new())
+    }
+
     /// What a session's container was started with, read back from the container itself, for a record that was lost. `None` when
     /// there is no such container or it does not say.
     ///

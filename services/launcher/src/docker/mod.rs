@@ -245,6 +245,10 @@ impl SessionBackend for DockerBackend {
         Ok(())
     }
 
+    async fn older_than(&self, age: Duration) -> Result<Vec<SessionId>, Fault> {
+        Ok(self.made_before(age).await?)
+    }
+
     async fn recover(&self, id: SessionId) -> Result<Option<SessionSpec>, Fault> {
         Ok(self.read_back(id).await?)
     }

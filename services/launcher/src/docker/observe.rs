@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bindery_core::seams::{Observed, SessionSpec};
-use bindery_core::{ImageRef, Secret, SessionId};
+use bindery_core::{ImageRef, Secret, SessionId, Timestamp};
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EndpointSettings};
 use bollard::query_parameters::{
@@ -42,15 +42,31 @@ impl DockerBackend {
         labels.and_then(|labels| labels.get(LABEL_INSTANCE)).is_some_and(|instance| *instance == self.config.instance)
     }
 
-    /// Every container of this instance.
-    pub(super) async fn all(&self) -> Result<Vec<Observed>, Error> {
+    async fn summaries(&self) -> Result<Vec<ContainerSummary>, Error> {
         let docker = self.engine().await?;
         let filters = HashMap::from([(
             "label",
             vec![LABEL_SESSION.to_owned(), format!("{LABEL_INSTANCE}={}", self.config.instance)],
         )]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found = self.call("list its containers", START_LIMIT, docker.list_containers(Some(options))).await?;
+        Ok(self.call("list its containers", START_LIMIT, docker.list_containers(Some(options))).await?)
+    }
+
+    /// See the seam. By the engine's own clock's reading of when they were made.
+    pub(super) async fn made_before(&self, age: Duration) -> Result<Vec<SessionId>, Error> {
+        let now = Timestamp::now().as_millis() / 1000;
+        let old = |summary: &ContainerSummary| {
+            let made = summary.created.and_then(|made| u64::try_from(made).ok());
+            made.is_some_and(|made| made.saturating_add(age.as_secs()) < now)
+        };
+        let id = |summary: ContainerSummary| summary.labels?.get(LABEL_SESSION)?.parse().ok();
+        Ok(self.summaries().await?.into_iter().filter(old).filter_map(id).collect())
+    }
+
+    /// Every container of this instance.
+    pub(super) async fn all(&self) -> Result<Vec<Observed>, Error> {
+        let docker = self.engine().await?;
+        let found = self.summaries().await?;
         let mut all = Vec::with_capacity(found.len());
         for summary in found {
             match running(&summary) {

@@ -95,7 +95,12 @@ impl House {
 
     /// Every container of this house's instance.
     pub(crate) async fn containers(&self) -> Vec<String> {
-        let label = format!("io.bindery.instance={}", self.config.instance);
+        self.containers_of(&self.config.instance).await
+    }
+
+    /// Every container of that instance.
+    pub(crate) async fn containers_of(&self, instance: &str) -> Vec<String> {
+        let label = format!("io.bindery.instance={instance}");
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let all = self.docker.list_containers(Some(options)).await.unwrap();

@@ -2,3 +2,4 @@ mod backend;
 mod house;
 mod launcher;
 mod measure;
+mod probe;
