@@ -6,16 +6,8 @@ use crate::CATALOGUE;
 use crate::plan::IgnoredFile;
 
 /// Names that describe an environment no pack reads, and what kind it is.
-const OTHERS: [(&str, &str); 19] = [
-    ("environment.yml", "conda environments"),
-    ("environment.yaml", "conda environments"),
-    ("conda-lock.yml", "conda environments"),
-    ("conda-lock.yaml", "conda environments"),
-    ("conda-linux-64.lock", "conda environments"),
-    ("spec-file.txt", "conda environments"),
+const OTHERS: [(&str, &str); 11] = [
     ("anaconda-project.yml", "Anaconda projects"),
-    ("pixi.toml", "pixi projects"),
-    ("pixi.lock", "pixi projects"),
     (".tool-versions", ".tool-versions files"),
     ("requirements3.txt", "requirements3.txt files"),
     ("packrat.lock", "R packages"),

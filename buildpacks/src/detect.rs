@@ -27,7 +27,13 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
     let contract = contract(base)?;
     let repo = Repo::open(tree, &contract)?;
     let as_of = options.as_of.map(|date| DateChoice { date, source: "asked for".to_owned() });
-    let mut draft = Draft { as_of, sources: options.sources.clone(), ..Draft::default() };
+    let mut draft = Draft {
+        as_of,
+        platform: options.platform.clone(),
+        sources: options.sources.clone(),
+        conda: options.conda.clone(),
+        ..Draft::default()
+    };
     let mut buildpacks = Vec::new();
     for pack in CATALOGUE {
         let before = draft.used.len();
@@ -39,9 +45,10 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
             break;
         }
     }
-    if draft.dockerfile.is_none() {
+    if draft.dockerfile.is_none() && draft.makes_kernel.is_none() {
         python_version::settle(&mut draft, repo.contract.python.as_deref(), options)?;
     }
+    date_conda(&mut draft);
     let used: BTreeSet<&str> = draft.used.iter().map(|used| used.file.as_str()).collect();
     let ignored = catalogue::ignored(tree, repo.config_dir, draft.dockerfile.as_deref(), &draft.ignored, &|path| {
         used.contains(path)
@@ -95,6 +102,18 @@ pub fn asks_for_r(planned: &Result<BuildPlan, PlanError>) -> bool {
         Ok(plan) => plan.r.is_some(),
         Err(PlanError::File { code, .. }) => *code == NO_R,
         Err(_) => false,
+    }
+}
+
+/// A solver takes what could be had on the draft's day; a lock file says itself what is installed.
+fn date_conda(draft: &mut Draft) {
+    let Some(chosen) = &draft.as_of else { return };
+    for step in &mut draft.steps {
+        if let Action::InstallConda(what) = &mut step.action
+            && what.packages.is_empty()
+        {
+            what.date = Some(chosen.date.end());
+        }
     }
 }
 

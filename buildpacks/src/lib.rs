@@ -10,6 +10,7 @@
 //! | `detect.rs` | runs the catalogue over a repository and settles keys, notes and what is ignored |
 //! | `repo.rs` | the repository as packs see it: configuration directory, bounded reads of regular files |
 //! | `catalogue.rs` | every other file name that looks like an environment, with the reason it is not used |
+//! | `conda.rs` | what a conda step is told, and where a site gets conda packages |
 //! | `base.rs` | what a base image must offer |
 //! | `python_release.rs` | when each Python came out |
 //! | `python_source.rs` | which file describes the Python packages, when several do |
@@ -24,6 +25,7 @@
 
 mod base;
 mod catalogue;
+mod conda;
 mod detect;
 mod error;
 mod packs;
@@ -39,6 +41,7 @@ mod shell;
 mod vertex;
 
 pub use base::{Contract, bringing_r, check_base};
+pub use conda::{CondaInstall, CondaOptions, CondaPackage};
 pub use detect::{asks_for_r, plan};
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
@@ -64,6 +67,7 @@ pub const CA_BUNDLE_PATH: &str = ".bindery/ca-bundle.pem";
 /// The buildpacks in the order they are asked. A repository's own Dockerfile wins over everything; the rest compose.
 const CATALOGUE: &[&dyn packs::Pack] = &[
     &packs::dockerfile::Dockerfile,
+    &packs::conda::Conda,
     &packs::python::Python,
     &packs::r::R,
     &packs::julia::Julia,

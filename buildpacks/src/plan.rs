@@ -4,6 +4,7 @@ use bindery_core::{Date, EnvironmentKey};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::conda::{CondaInstall, CondaOptions};
 use crate::{Contract, DockerfileStep, NotebookUser, PythonFallback, SessionOptions};
 
 /// What of this site changes a plan.
@@ -30,6 +31,8 @@ pub struct PlanOptions {
     pub sources: Sources,
     /// What is asked of the session image beside what the repository's files ask.
     pub session: SessionOptions,
+    /// Where conda packages come from.
+    pub conda: CondaOptions,
 }
 
 /// Where this site takes R packages and Julia from.
@@ -113,7 +116,8 @@ impl BuildPlan {
     /// The prefix of the environment notebooks run in, when it is not the base's own.
     #[must_use]
     pub fn kernel_prefix(&self) -> Option<String> {
-        let made = |step: &Step| matches!(step.action, Action::CreateKernelEnvironment { .. });
+        let made =
+            |step: &Step| matches!(step.action, Action::CreateKernelEnvironment { .. } | Action::InstallConda(_));
         self.steps.iter().any(made).then(|| self.contract.kernel_prefix())
     }
 
@@ -241,6 +245,9 @@ pub enum Action {
         how: PythonInstall,
         /// Where to.
         target: PythonTarget,
+        /// The directory of the repository that paths in the files start from; empty for the top.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        directory: String,
     },
     /// Installs R, its kernel and the packages that the base's distribution has, as root.
     InstallR {
@@ -305,6 +312,8 @@ pub enum Action {
         /// The directory, where another than the home directory is asked for.
         directory: Option<String>,
     },
+    /// Installs conda packages, in an environment of the kernel's own, as the notebook user.
+    InstallConda(CondaInstall),
     /// Puts the repository's content into the home directory, as one layer.
     CopyContent {
         /// Directories of the base that make way first, because the repository has a file or link of that name.
@@ -362,16 +371,18 @@ impl Action {
             Self::InstallApt { .. } | Self::InstallR { .. } | Self::InstallJulia { .. } | Self::SetVariables { .. } => {
                 2
             }
-            Self::InstallPython { .. } if !needs_content => 3,
-            Self::InstallRPackages { .. } | Self::AddJuliaKernel { .. } => 3,
-            Self::PrepareSession { .. } | Self::CopyContent { .. } => 4,
+            Self::InstallConda(_) if !needs_content => 3,
+            Self::InstallPython { .. } if !needs_content => 4,
+            Self::InstallRPackages { .. } | Self::AddJuliaKernel { .. } => 4,
+            Self::PrepareSession { .. } | Self::CopyContent { .. } => 5,
+            Self::InstallConda(_) => 6,
             Self::InstallPython { .. }
             | Self::InstallRProject { .. }
             | Self::RunInstallR { .. }
-            | Self::PrepareJuliaProject { .. } => 5,
-            Self::RunPostBuild { .. } | Self::RunCommands { .. } => 6,
-            Self::PrepareStart { .. } => 7,
-            Self::Dockerfile(_) => 8,
+            | Self::PrepareJuliaProject { .. } => 7,
+            Self::RunPostBuild { .. } | Self::RunCommands { .. } => 8,
+            Self::PrepareStart { .. } => 9,
+            Self::Dockerfile(_) => 10,
         }
     }
 }
@@ -404,6 +415,8 @@ pub enum PythonTarget {
     Base,
     /// The one that [`Action::CreateKernelEnvironment`] makes.
     Kernel,
+    /// The one that [`Action::InstallConda`] makes if that holds a Python, which only its solver knows; else the base's.
+    Conda,
 }
 
 /// An R package that is asked for.

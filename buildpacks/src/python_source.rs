@@ -3,14 +3,13 @@
 //! One place, one order: an environment of conda's decides everything, then lock files, then what people write by hand. A loser is
 //! named with its winner.
 
-use crate::CATALOGUE;
 use crate::plan::IgnoredFile;
 use crate::repo::Repo;
 
 /// What describes the packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// `environment.yml`, which another pack reads.
+    /// `environment.yml` or a lock file of conda's or pixi's, which another pack reads.
     Conda,
     /// `uv.lock` with its `pyproject.toml`.
     UvLock,
@@ -31,9 +30,7 @@ pub(crate) enum Source {
 }
 
 /// Files that describe packages, strongest first.
-const ORDER: [(&str, Source); 12] = [
-    ("environment.yml", Source::Conda),
-    ("environment.yaml", Source::Conda),
+const ORDER: [(&str, Source); 10] = [
     ("uv.lock", Source::UvLock),
     ("pylock.toml", Source::PyLock),
     ("poetry.lock", Source::PoetryLock),
@@ -55,15 +52,11 @@ pub(crate) struct Choice {
     pub(crate) losers: Vec<IgnoredFile>,
 }
 
-/// Looks at which files there are, and decides.
-pub(crate) fn choose(repo: &Repo<'_>) -> Choice {
-    let read_by_a_pack = |name: &str| CATALOGUE.iter().any(|pack| pack.files().contains(&name));
-    let there: Vec<(Source, String)> = ORDER
-        .iter()
-        .filter(|(name, source)| *source != Source::Conda || read_by_a_pack(name))
-        .map(|(name, source)| (*source, repo.path(name)))
-        .filter(|(_, path)| repo.exists(path))
-        .collect();
+/// Looks at which files there are, and decides. `conda` is the file that the pack for conda's environments read, if it did.
+pub(crate) fn choose(repo: &Repo<'_>, conda: Option<&str>) -> Choice {
+    let written = ORDER.iter().map(|(name, source)| (*source, repo.path(name))).filter(|(_, path)| repo.exists(path));
+    let there: Vec<(Source, String)> =
+        conda.map(|path| (Source::Conda, path.to_owned())).into_iter().chain(written).collect();
     let Some((winner, path)) = there.first().cloned() else { return Choice::default() };
     let losers = there
         .into_iter()

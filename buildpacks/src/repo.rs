@@ -8,6 +8,9 @@ use crate::base::Contract;
 /// The largest environment file, in bytes.
 pub(crate) const FILE_LIMIT: u64 = 1024 * 1024;
 
+/// The largest lock file, in bytes: they list every package of every platform.
+pub(crate) const LOCK_LIMIT: u64 = 8 * 1024 * 1024;
+
 /// The names of a configuration directory.
 const CONFIG_DIRS: [&str; 2] = ["binder", ".binder"];
 
@@ -50,6 +53,15 @@ impl<'a> Repo<'a> {
 
     /// The environment file of this name in the configuration directory, or at the top when there is none.
     pub(crate) fn file(&self, name: &str) -> Result<Option<EnvFile>, PlanError> {
+        self.file_up_to(name, FILE_LIMIT)
+    }
+
+    /// The same for a lock file, which may be larger.
+    pub(crate) fn lock_file(&self, name: &str) -> Result<Option<EnvFile>, PlanError> {
+        self.file_up_to(name, LOCK_LIMIT)
+    }
+
+    fn file_up_to(&self, name: &str, limit: u64) -> Result<Option<EnvFile>, PlanError> {
         let path = self.path(name);
         if self.tree.has_directory(&path) {
             return Err(not_regular(&path, "file"));
@@ -57,18 +69,22 @@ impl<'a> Repo<'a> {
         if self.tree.entry(&path).is_none() {
             return Ok(None);
         }
-        self.read(&path).map(Some)
+        self.read_up_to(&path, limit).map(Some)
     }
 
     /// The regular file at `path`, wherever it is.
     pub(crate) fn read(&self, path: &str) -> Result<EnvFile, PlanError> {
+        self.read_up_to(path, FILE_LIMIT)
+    }
+
+    fn read_up_to(&self, path: &str, limit: u64) -> Result<EnvFile, PlanError> {
         let executable = self.tree.entry(path).is_some_and(|entry| entry.kind == EntryKind::Executable);
-        match self.tree.read(path, FILE_LIMIT) {
+        match self.tree.read(path, limit) {
             Ok(bytes) => Ok(EnvFile { path: path.to_owned(), bytes, executable }),
             Err(TreeError::NotAFile(_)) => Err(not_regular(path, "file")),
             Err(TreeError::TooLarge { .. }) => Err(PlanError::file(
                 path,
-                "The file is larger than 1 MiB, the limit for an environment file.",
+                format!("The file is larger than {} MiB, the limit for such a file.", limit / (1024 * 1024)),
                 "Move data out of it.",
             )
             .coded("environment-file-too-large")),

@@ -84,7 +84,7 @@ fn plan_says_what_is_used_what_is_not_and_why() {
     let output = bindery(&["plan", directory.path().to_str().unwrap()]);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
-    assert!(said.contains("Uses requirements.txt") && said.contains("Does not use environment.yml"), "{said}");
+    assert!(said.contains("Uses environment.yml") && said.contains("Does not use requirements.txt"), "{said}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ async fn a_repository_with_every_kind_of_file_becomes_a_notebook_with_all_of_it(
         executable("postBuild", "#!/bin/bash\nset -e\ntree --version > built.txt\n"),
         executable("start", "#!/bin/bash\nexport STARTED=yes\nexec \"$@\"\n"),
         file("index.ipynb", "{\"cells\":[],\"metadata\":{},\"nbformat\":4,\"nbformat_minor\":5}"),
-        file("environment.yml", "dependencies: [scipy]\n"),
+        file("Gemfile", "gem 'jekyll'\n"),
     ];
     Repo::with_files(site.root.path(), "every", &files).unwrap();
     let told = site.service.visit(&site.address("every"), "main").await.unwrap();
@@ -65,7 +65,7 @@ async fn a_repository_with_every_kind_of_file_becomes_a_notebook_with_all_of_it(
     assert_eq!(ready.phase(), "ready", "{told:#?}");
     assert_eq!(phases(&told), ["waiting", "fetching", "building", "built", "launching", "ready"]);
     assert!(told.iter().all(|told| told.message().ends_with('\n')));
-    assert!(log(&told).contains("environment.yml"), "what is not used is named");
+    assert!(log(&told).contains("Gemfile"), "what is not used is named");
 
     let (status, contents) = ask(ready, "api/contents/").await;
     assert_eq!(status, 200, "{contents}");

@@ -54,7 +54,7 @@ fn picture(tree: &MemoryTree, base: &BaseImage, options: &PlanOptions) -> String
 
 /// Whether a lent file is a program of this crate's.
 fn is_ours(path: &str) -> bool {
-    path == ".bindery/bytecode.py" || path.ends_with(".R") || path.ends_with("fetch.py")
+    path.ends_with(".py") || path.ends_with(".R")
 }
 
 macro_rules! pictures {
@@ -99,8 +99,19 @@ pictures! {
         ("pyproject.toml", "[project]\nname = \"root\"\nversion = \"1\"\ndependencies = [\"six\"]\n[build-system]\nrequires = []\n"),
     ];
     picture_of_a_pylock: [("pylock.toml", "lock-version = \"1.0\"\n[[packages]]\nname = \"six\"\nversion = \"1\"\n")];
+    picture_of_a_conda_environment: [
+        ("environment.yml", "name: x\nchannels:\n  - conda-forge\n  - defaults\ndependencies:\n  - python=3.12\n  - numpy >=1.26, <3\n  - bioconda::samtools\n  - pip\n  - pip:\n    - six==1.16.0\nvariables:\n  MODE: teaching\n"),
+        ("requirements.txt", "scipy"),
+    ];
+    picture_of_a_conda_environment_without_conda_packages: [
+        ("environment.yml", "dependencies:\n  - python>=3.11\n  - pip\n  - pip:\n    - numpy==2.1.0\n    - -e .\n"), ("setup.py", ""),
+    ];
+    picture_of_a_conda_lock: [
+        ("conda-lock.yml", "package:\n- name: numpy\n  manager: conda\n  platform: linux-64\n  url: https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py312_0.conda\n  hash: {sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n- name: six\n  manager: pip\n  platform: linux-64\n  url: https://example.org/six-1.16.0-py2.py3-none-any.whl\n  hash: {sha256: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb}\n"),
+        ("environment.yml", "dependencies: [numpy]\n"),
+    ];
     picture_of_environments_that_are_not_supported_yet: [
-        ("environment.yml", ""), ("pyproject.toml", ""), ("pixi.toml", ""), ("requirements-dev.txt", ""),
+        ("pyproject.toml", ""), ("requirements-dev.txt", ""),
         ("Requirements.txt", ""), ("docs/requirements.txt", ""), ("Containerfile", ""),
     ];
 }
@@ -257,7 +268,7 @@ fn the_key_follows_the_environment_and_nothing_else() {
 
     assert_eq!(same, key(&with(("README.md", "new")), &base, &site), "other content");
     assert_eq!(same, key(&with(("postBuild", SCRIPT)), &base, &site), "a step on the content");
-    assert_eq!(same, key(&with(("environment.yml", "")), &base, &site), "an ignored file");
+    assert_eq!(same, key(&with(("Gemfile", "")), &base, &site), "an ignored file");
     let moved = [("binder/requirements.txt", "numpy\r\n"), ("binder/apt.txt", "# the same\ncurl")];
     assert_eq!(same, key(&moved, &base, &site), "another directory, other line ends");
     let mut renamed = stack();

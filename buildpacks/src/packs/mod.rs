@@ -1,6 +1,7 @@
 //! The buildpacks: one file each. A pack reads its own files and adds steps, choices and notes to a draft.
 
 pub(crate) mod apt;
+pub(crate) mod conda;
 pub(crate) mod devcontainer;
 pub(crate) mod dockerfile;
 pub(crate) mod julia;
@@ -13,6 +14,7 @@ pub(crate) mod start;
 
 use bindery_core::Date;
 
+use crate::conda::CondaOptions;
 use crate::error::PlanError;
 use crate::plan::{Action, DateChoice, IgnoredFile, LanguageChoice, PythonChoice, Sources, Step, UsedFile};
 use crate::python_version::PythonWant;
@@ -46,6 +48,14 @@ pub(crate) struct Draft {
     pub(crate) notes: Vec<String>,
     pub(crate) steps: Vec<Step>,
     pub(crate) start: Option<String>,
+    /// The platform built for, e.g. `linux/amd64`.
+    pub(crate) platform: String,
+    /// The site's settings for conda.
+    pub(crate) conda: CondaOptions,
+    /// The file whose environment the notebooks run in, Python and all. Nothing else then chooses a Python.
+    pub(crate) makes_kernel: Option<String>,
+    /// The file of conda's or pixi's that says which Python packages there are.
+    pub(crate) decided_by_conda: Option<String>,
     pub(crate) dockerfile: Option<String>,
 }
 

@@ -8,13 +8,14 @@ mod requirements;
 mod scripts;
 mod uv;
 
-pub(crate) use requirements::normalise;
+pub(crate) use requirements::{PIP_STEP, PipList, install_list, normalise};
 
 use pep440_rs::VersionSpecifiers;
 
 use super::{Draft, Pack};
 use crate::error::PlanError;
 use crate::parse;
+use crate::plan::IgnoredFile;
 use crate::python_source::{self, Source};
 use crate::python_version::PythonWant;
 use crate::repo::{EnvFile, Repo};
@@ -44,14 +45,21 @@ impl Pack for Python {
     }
 
     fn plan(&self, repo: &Repo<'_>, draft: &mut Draft) -> Result<(), PlanError> {
-        if let Some(file) = repo.file("runtime.txt")? {
-            runtime(&file, draft)?;
+        if let Some(by) = draft.makes_kernel.clone() {
+            beside_conda(repo, &by, draft)?;
+        } else {
+            if let Some(file) = repo.file("runtime.txt")? {
+                runtime(&file, draft)?;
+            }
+            if let Some(file) = repo.file(".python-version")? {
+                python_version(&file, draft)?;
+            }
         }
-        if let Some(file) = repo.file(".python-version")? {
-            python_version(&file, draft)?;
-        }
-        let choice = python_source::choose(repo);
-        draft.ignored.extend(choice.losers);
+        let choice = python_source::choose(repo, draft.decided_by_conda.as_deref());
+        // A pip list of conda's may draw them in.
+        let used = |file: &str| draft.used.iter().any(|used| used.file == file);
+        let losers: Vec<IgnoredFile> = choice.losers.into_iter().filter(|loser| !used(&loser.file)).collect();
+        draft.ignored.extend(losers);
         scripts::name(repo, draft);
         match choice.winner {
             None | Some(Source::Conda) => Ok(()),
@@ -69,6 +77,25 @@ impl Pack for Python {
             Some(Source::PipfileLock | Source::Pipfile) => locks::pipenv(repo, draft),
         }
     }
+}
+
+/// The files that choose a Python, beside one that already says what the whole environment holds. A date still counts.
+fn beside_conda(repo: &Repo<'_>, by: &str, draft: &mut Draft) -> Result<(), PlanError> {
+    let reason = format!("{by} says what the environment holds, its Python too");
+    if let Some(file) = repo.file("runtime.txt")? {
+        let asked = parse::runtime::parse(&file.path, &file.bytes)?;
+        if let Some(date) = asked.date {
+            draft.dated(date, &format!("{}:{}", file.path, asked.line));
+            draft.uses(&file.path, "the day whose packages are installed");
+            draft.notes.push(format!("{}: {reason}.", file.path));
+        } else {
+            draft.ignored.push(IgnoredFile { file: file.path, reason: reason.clone() });
+        }
+    }
+    if let Some(file) = repo.file(".python-version")? {
+        draft.ignored.push(IgnoredFile { file: file.path, reason });
+    }
+    Ok(())
 }
 
 /// What `runtime.txt` asks for.

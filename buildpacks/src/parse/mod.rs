@@ -1,13 +1,18 @@
 //! One file per format strangers write. Each takes bytes or text and a file name for its faults, and never panics.
 
 pub(crate) mod apt;
+pub(crate) mod conda_explicit;
+pub(crate) mod conda_lock;
 pub(crate) mod devcontainer;
 pub(crate) mod dockerfile;
+pub(crate) mod environment_yml;
 pub(crate) mod julia_compat;
 pub(crate) mod julia_project;
 pub(crate) mod locked;
+pub(crate) mod match_spec;
 pub(crate) mod notebook;
 pub(crate) mod pipfile;
+pub(crate) mod pixi_toml;
 pub(crate) mod poetry;
 pub(crate) mod poetry_lock;
 pub(crate) mod pylock;
@@ -22,3 +27,4 @@ pub(crate) mod script;
 pub(crate) mod text;
 pub(crate) mod toml;
 pub(crate) mod uv_lock;
+pub(crate) mod yaml;

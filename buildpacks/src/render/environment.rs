@@ -10,6 +10,8 @@ use crate::plan::{Action, BuildPlan, Step};
 
 /// The program that compiles what an installation added.
 const BYTECODE: &str = include_str!("bytecode.py");
+/// The program that solves and installs conda environments.
+const CONDA: &str = include_str!("conda.py");
 
 /// The Dockerfile of the environment image. Without environment steps it is the base under another name.
 #[must_use]
@@ -52,6 +54,11 @@ pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFil
             Action::CreateKernelEnvironment { mirror, .. } => {
                 out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
                 out.extend(mirror.iter().map(|mirror| file(format!("{FILES}/python-mirror"), mirror)));
+            }
+            Action::InstallConda(what) => {
+                out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
+                out.push(file(format!("{FILES}/conda.py"), CONDA));
+                out.push(file(format!("{FILES}/conda.json"), &what.request()));
             }
             Action::InstallPython { files, .. } => {
                 out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));

@@ -1,5 +1,6 @@
 //! Every line of shell that is ever run by a rendered Dockerfile; `script/` holds the longer ones by language.
 
+mod conda;
 mod julia;
 mod python;
 mod r;
@@ -28,7 +29,17 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
             ],
             apt(plan),
         ),
-        Action::InstallPython { root, prerelease, require_hashes, how, target, .. } => {
+        Action::InstallConda(_) => (
+            vec![
+                file_mount("conda.json"),
+                file_mount("conda.py"),
+                file_mount("bytecode.py"),
+                user_cache(plan, "python"),
+                user_cache(plan, "conda"),
+            ],
+            conda::install(plan),
+        ),
+        Action::InstallPython { root, prerelease, require_hashes, how, target, directory, .. } => {
             let install = python::Install {
                 root,
                 prerelease: *prerelease,
@@ -37,6 +48,7 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
                 target: *target,
                 lent: &step.id,
                 in_content: step.needs_content,
+                directory,
             };
             (
                 vec![python::source(&install), file_mount("bytecode.py"), user_cache(plan, "python")],
@@ -94,7 +106,7 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
     lines.extend(body);
     let mounts: String = mounts.iter().map(|mount| format!("{mount} \\\n    ")).collect();
     let mut text = format!("RUN {mounts}{}\n", lines.join("; \\\n    "));
-    if matches!(step.action, Action::CreateKernelEnvironment { .. }) {
+    if matches!(step.action, Action::CreateKernelEnvironment { .. } | Action::InstallConda(_)) {
         text.push_str(&python::kernel_environment(plan));
     }
     Some(text)

@@ -81,7 +81,7 @@ fn expected(plan: &BuildPlan, content: bool) -> Vec<String> {
                 }
                 out.push("COPY 1000:100 content/ /home/jovyan/".to_owned());
             }
-            Action::CreateKernelEnvironment { .. } => {
+            Action::CreateKernelEnvironment { .. } | Action::InstallConda(_) => {
                 out.push(format!("RUN {}", step.id));
                 out.push("ENV KERNEL_PYTHON_PREFIX=/opt/conda/envs/kernel JUPYTER_PATH=/opt/conda/envs/kernel/kernelspec/share/jupyter:/opt/conda/envs/kernel/share/jupyter${JUPYTER_PATH:+:$JUPYTER_PATH}".to_owned());
             }
@@ -132,6 +132,8 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("{\"Packages\": {\"digest\": {\"Version\": \"1\"}}}".to_owned()),
         Just("#!/bin/sh\n".to_owned()),
         Just("-e .".to_owned()),
+        Just("dependencies:\n- numpy\n- python=3.12\n- pip: [six, -e .]\n".to_owned()),
+        Just("channels: [a]\ndependencies: ['a b', $(touch /pwned)]\n".to_owned()),
         Just("\\\n".to_owned()),
         Just("\nRUN touch /pwned\n".to_owned()),
         Just("\r\nUSER root\r\n".to_owned()),
@@ -152,7 +154,7 @@ proptest! {
     fn what_is_rendered_reads_back_as_the_plan(
         files in proptest::collection::vec(
             (prop_oneof![
-                Just("requirements.txt"), Just("apt.txt"), Just("runtime.txt"), Just(".python-version"), Just("postBuild"), Just("start"),
+                Just("requirements.txt"), Just("environment.yml"), Just("apt.txt"), Just("runtime.txt"), Just(".python-version"), Just("postBuild"), Just("start"),
                 Just("binder/requirements.txt"), Just("binder/apt.txt"), Just("binder/start"), Just("setup.py"), Just("work"),
                 Just(".cache"), Just("install.R"), Just("DESCRIPTION"), Just("NAMESPACE"), Just("renv.lock"), Just("Project.toml"),
                 Just("Manifest.toml"), Just("binder/install.R"), Just("binder/Project.toml"),
@@ -180,7 +182,7 @@ fn names_of_packages_travel_as_a_file_and_not_as_text() {
     let plan = plan(&tree, &stack(), &PlanOptions::default()).unwrap();
     let rendered = render_environment(&plan);
     assert!(!rendered.dockerfile.contains("canary"), "{}", rendered.dockerfile);
-    let repository = rendered.files.iter().filter(|file| file.path != ".bindery/bytecode.py");
+    let repository = rendered.files.iter().filter(|file| !file.path.ends_with(".py"));
     let files: Vec<_> = repository.map(|file| (file.path.as_str(), file.content.as_slice())).collect();
     assert_eq!(
         files,

@@ -73,6 +73,7 @@ pub(crate) fn site(config: &Config) -> anyhow::Result<Site> {
         python_fallback: config.build.python_fallback,
         sources: Sources { cran: config.build.r.cran.clone(), julia: config.build.julia.mirror.clone() },
         r_base_image: Some(config.build.r.base_image.clone()).filter(|name| !name.is_empty()),
+        conda: config.build.conda.clone(),
     })
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bindery_buildpacks::{
-    BuildPlan, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions, Sources, asks_for_r, bringing_r, plan,
-    render_dockerfile_repo, render_session,
+    BuildPlan, CondaOptions, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions, Sources, asks_for_r,
+    bringing_r, plan, render_dockerfile_repo, render_session,
 };
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, ImageProbe, Leases, Registry};
 use bindery_core::{
@@ -40,6 +40,8 @@ pub struct Site {
     pub sources: Sources,
     /// The base of repositories that ask for R, which brings it; otherwise the distribution's is installed.
     pub r_base_image: Option<String>,
+    /// Where conda packages come from.
+    pub conda: CondaOptions,
 }
 
 /// Who shares the download caches that build steps write. What one repository's steps put there, another's would use.
@@ -64,6 +66,7 @@ impl Site {
             pythons: self.pythons.clone(),
             python_mirror: self.python_mirror.as_ref().map(|address| address.expose().to_owned()),
             python_fallback: self.python_fallback,
+            conda: self.conda.clone(),
             as_of: None,
             sources: self.sources.clone(),
             session: SessionOptions::default(),
@@ -79,12 +82,13 @@ impl Site {
             PythonFallback::Nearest => " or the nearest",
         };
         format!(
-            "{}; base {}{}; {}; pythons {}{fallback}; {cran}; {julia}",
+            "{}; base {}{}; {}; pythons {}{fallback}; conda {} for defaults; {cran}; {julia}",
             bindery_buildpacks::VERSION,
             self.base_image,
             self.r_base_image.as_ref().map(|name| format!(", for R {name}")).unwrap_or_default(),
             self.platform,
-            self.pythons.join(" ")
+            self.pythons.join(" "),
+            self.conda.defaults,
         )
     }
 }

@@ -127,7 +127,8 @@ impl Project {
 
 /// An installation from lent files.
 pub(super) fn install_action(root: String, files: Vec<RequirementsFile>, how: PythonInstall) -> Action {
-    Action::InstallPython { root, files, prerelease: false, require_hashes: false, how, target: PythonTarget::Base }
+    let (target, directory) = (PythonTarget::Base, String::new());
+    Action::InstallPython { root, files, prerelease: false, require_hashes: false, how, target, directory }
 }
 
 /// The project is all there is.

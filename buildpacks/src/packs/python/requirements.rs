@@ -11,9 +11,54 @@ use crate::repo::{EnvFile, Repo};
 /// The most files one requirements file may draw in.
 const INCLUDE_LIMIT: usize = 100;
 
+/// The id of the step that installs what another file lists for pip.
+pub(crate) const PIP_STEP: &str = "pip-list";
+
+/// Requirements that stand in a file of another kind.
+pub(crate) struct PipList<'a> {
+    /// The file.
+    pub(crate) file: &'a EnvFile,
+    /// The requirements, and the line of each.
+    pub(crate) lines: &'a [(String, u32)],
+    /// Where they go.
+    pub(crate) target: PythonTarget,
+}
+
+/// Plans the installation of requirements that stand in a file of another kind. Paths in them are relative to that file.
+pub(crate) fn install_list(repo: &Repo<'_>, list: PipList<'_>, draft: &mut Draft) -> Result<(), PlanError> {
+    // Each on the line it has in its file, so that a message about it names the place.
+    let mut lines: Vec<&str> = Vec::new();
+    let mut free = 0;
+    for (text, line) in list.lines {
+        let at = usize::try_from(line.saturating_sub(1)).unwrap_or(free).max(free).min(1 << 20);
+        lines.resize(at, "");
+        lines.push(text);
+        free = at + 1;
+    }
+    let text = lines.join("\n") + "\n";
+    let root = EnvFile { path: list.file.path.clone(), bytes: text.into_bytes(), executable: false };
+    let directory = list.file.path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+    install_from(repo, root, From { id: PIP_STEP, directory, suffix: ".txt", target: list.target }, draft).map(|_| ())
+}
+
 /// Plans the installation of a requirements file and everything it includes. Whether it installs the directory it lies in, or the
 /// whole repository, by itself.
 pub(super) fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Result<bool, PlanError> {
+    let from = From { id: "requirements", directory: String::new(), suffix: "", target: PythonTarget::Base };
+    install_from(repo, root, from, draft)
+}
+
+/// Where requirements stand and go.
+struct From {
+    id: &'static str,
+    /// The directory of the repository that paths in them start from.
+    directory: String,
+    /// What the file's name gets, so that the installer takes it for what it is.
+    suffix: &'static str,
+    target: PythonTarget,
+}
+
+fn install_from(repo: &Repo<'_>, root: EnvFile, from: From, draft: &mut Draft) -> Result<bool, PlanError> {
     let root_path = root.path.clone();
     draft.uses(&root_path, "Python packages");
     let mut files: Vec<RequirementsFile> = Vec::new();
@@ -28,9 +73,10 @@ pub(super) fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Resu
         prerelease |= parsed.prerelease;
         require_hashes |= parsed.require_hashes;
         needs_content |= !parsed.local.is_empty();
-        check_local(repo, &file.path, &parsed, draft)?;
+        check_local(repo, &file.path, &from.directory, &parsed, draft)?;
         let project = repo.config_dir.unwrap_or_default();
-        installs_project |= parsed.local.iter().any(|(target, _)| normalise("", target).as_deref() == Some(project));
+        installs_project |=
+            parsed.local.iter().any(|(target, _)| normalise(&from.directory, target).as_deref() == Some(project));
         for (option, line) in &parsed.dropped {
             draft.notes.push(format!("{}:{line}: {option} has no effect here.", file.path));
         }
@@ -51,7 +97,8 @@ pub(super) fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Resu
                 waiting.push(repo.read(&path)?);
             }
         }
-        files.push(RequirementsFile { path: file.path, content: parsed.text });
+        let path = if file.path == root_path { format!("{root_path}{}", from.suffix) } else { file.path };
+        files.push(RequirementsFile { path, content: parsed.text });
     }
     if entries == 0 {
         draft.notes.push(format!("{root_path} lists no packages."));
@@ -59,7 +106,8 @@ pub(super) fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Resu
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     // A path that climbs out of the directory and back must find it there.
-    let root = if climbs { root_path.clone() } else { without_config_dir(repo, &root_path, &mut files) };
+    let root = format!("{root_path}{}", from.suffix);
+    let root = if climbs { root } else { without_config_dir(repo, &root, &mut files) };
     let name = format!("install Python packages ({root_path})");
     let run = format!("uv pip install -r {root_path}");
     let action = Action::InstallPython {
@@ -68,9 +116,11 @@ pub(super) fn install(repo: &Repo<'_>, root: EnvFile, draft: &mut Draft) -> Resu
         prerelease,
         require_hashes,
         how: PythonInstall::Requirements,
-        target: PythonTarget::Base,
+        target: from.target,
+        // Without content there is nothing that a path could name.
+        directory: if needs_content { from.directory } else { String::new() },
     };
-    draft.step("requirements", &root_path, name, run, needs_content, action);
+    draft.step(from.id, &root_path, name, run, needs_content, action);
     Ok(installs_project)
 }
 
@@ -96,19 +146,29 @@ fn included(repo: &Repo<'_>, file: &str, target: &str, line: u32) -> Result<Stri
 }
 
 /// Checks that local references exist, and records what makes them installable.
-fn check_local(repo: &Repo<'_>, file: &str, parsed: &Parsed, draft: &mut Draft) -> Result<(), PlanError> {
+fn check_local(
+    repo: &Repo<'_>,
+    file: &str,
+    directory: &str,
+    parsed: &Parsed,
+    draft: &mut Draft,
+) -> Result<(), PlanError> {
     for (target, line) in &parsed.local {
-        // Installers take these relative to where they run, the top of the repository, and not to the file.
+        // Installers take these relative to where they run, and not to the file.
         if target.starts_with(['/', '~']) || target.contains(['$', '%']) {
             continue;
         }
-        let Some(path) = normalise("", target) else { continue };
+        let Some(path) = normalise(directory, target) else { continue };
         if !repo.exists(&path) {
             return Err(PlanError::line(
                 file,
                 *line,
                 "The line installs from a path that is not in the repository.",
-                "Paths are taken from the top of the repository; check the name, or add the files.",
+                if directory.is_empty() {
+                    "Paths are taken from the top of the repository; check the name, or add the files."
+                } else {
+                    "Paths are taken from the file's own directory; check the name, or add the files."
+                },
             ));
         }
         for name in ["pyproject.toml", "setup.py", "setup.cfg"] {

@@ -17,6 +17,8 @@ pub(super) struct Install<'a> {
     pub(super) how: PythonInstall,
     pub(super) target: PythonTarget,
     pub(super) in_content: bool,
+    /// The directory of the content that paths start from.
+    pub(super) directory: &'a str,
 }
 
 /// The prefix packages go to.
@@ -24,11 +26,13 @@ fn prefix(plan: &BuildPlan, target: PythonTarget) -> String {
     match target {
         PythonTarget::Base => plan.contract.prefix.clone(),
         PythonTarget::Kernel => plan.contract.kernel_prefix(),
+        // Set by `install`, because only the solver knows whether there is a Python.
+        PythonTarget::Conda => "$prefix".to_owned(),
     }
 }
 
 /// Finds uv, or fetches it for this step: `$uv`.
-fn uv(plan: &BuildPlan, downloads: &str) -> Vec<String> {
+pub(super) fn uv(plan: &BuildPlan, downloads: &str) -> Vec<String> {
     let python = format!("{}/bin/python", plan.contract.prefix);
     vec![
         // The Python prefix is writable by its group; what is added to it stays so.
@@ -44,7 +48,7 @@ fn uv(plan: &BuildPlan, downloads: &str) -> Vec<String> {
 }
 
 /// A session that cannot write beside the sources would otherwise compile them at each start. No reason to fail a build.
-fn bytecode(prefix: &str) -> String {
+pub(super) fn bytecode(prefix: &str) -> String {
     format!(
         "{prefix}/bin/python -I -W ignore {LENT}/bytecode.py {LENT}/python/bytecode \\\n        \
          || echo 'The bytecode is not complete; the first start will be slower.'"
@@ -97,6 +101,10 @@ pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
         }
     }
     let mut lines = uv(plan, "never");
+    if install.target == PythonTarget::Conda {
+        let (own, base) = (plan.contract.kernel_prefix(), &plan.contract.prefix);
+        lines.push(format!("if [ -x {own}/bin/python ]; then prefix={own}; else prefix={base}; fi"));
+    }
     let command = format!("\"$uv\" pip install --python {prefix}/bin/python {options}");
     let lent = format!("{LENT}/{}", install.lent);
     match install.how {
@@ -124,7 +132,11 @@ pub(super) fn install(plan: &BuildPlan, install: &Install<'_>) -> Vec<String> {
         PythonInstall::Requirements | PythonInstall::Locked => {
             // Paths in requirements are relative to where the installer runs.
             let home = &plan.contract.home;
-            lines.push(format!("cd {}", if install.in_content { home.as_str() } else { "/" }));
+            lines.push(match (install.in_content, install.directory) {
+                (false, _) => "cd /".to_owned(),
+                (true, "") => format!("cd {home}"),
+                (true, directory) => format!("cd {}", word(&format!("{home}/{directory}"))),
+            });
             if install.in_content {
                 // A build would take the base's empty directory for one of the repository's packages.
                 lines.push("work=$(rmdir work 2>/dev/null && echo work || true)".to_owned());

@@ -74,6 +74,8 @@ pub(crate) struct BuildConfig {
     pub(crate) r: RConfig,
     /// Julia.
     pub(crate) julia: JuliaConfig,
+    /// Where conda packages come from.
+    pub(crate) conda: bindery_buildpacks::CondaOptions,
 }
 
 /// `[build.r]`.
@@ -122,6 +124,7 @@ impl Default for BuildConfig {
             probe: true,
             r: RConfig::default(),
             julia: JuliaConfig::default(),
+            conda: bindery_buildpacks::CondaOptions::default(),
         }
     }
 }

@@ -1,0 +1,6 @@
+//! A `pixi.toml` of any bytes is refused or planned.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|content: &[u8]| bindery_fuzz::environment_file("pixi.toml", content));
