@@ -33,17 +33,20 @@ impl Engine {
         }
     }
 
+    /// A program that will speak to this engine: its own client, or one that starts it.
+    #[must_use]
+    pub fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("DOCKER_HOST", &self.docker_host).env("DOCKER_API_VERSION", "1.41");
+        command
+    }
+
     /// Runs the engine's own client; what it printed.
     ///
     /// # Errors
     /// It failed.
     pub fn docker(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new("docker")
-            .env("DOCKER_HOST", &self.docker_host)
-            .env("DOCKER_API_VERSION", "1.41")
-            .args(arguments)
-            .output()
-            .context("cannot start docker")?;
+        let output = self.client("docker").args(arguments).output().context("cannot start docker")?;
         if !output.status.success() {
             bail!("docker {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
         }

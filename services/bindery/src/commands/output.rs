@@ -13,7 +13,7 @@ pub(crate) enum Output {
     Terminal,
     /// A file or a program's log.
     Plain,
-    /// One JSON object per line, with `phase` and `message`.
+    /// One JSON object per line, with `phase` and `message`, and `step` or `fault` where there is one.
     Json,
 }
 
@@ -75,7 +75,7 @@ impl Report for Output {
 #[cfg(test)]
 mod tests {
     use super::Output;
-    use bindery_core::{EventBody, LogStream, Phase, StepMark, StepStatus};
+    use bindery_core::{EventBody, Fault, LogStream, Phase, StepMark, StepStatus};
 
     fn step(status: StepStatus) -> StepMark {
         StepMark { id: "1".into(), name: "install".into(), status, duration_ms: Some(1500) }
@@ -99,5 +99,8 @@ mod tests {
         let line = Output::Json.render(&EventBody::message(Phase::Fetching, "Fetching"));
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((value["phase"].as_str(), value["message"].as_str()), (Some("fetching"), Some("Fetching\n")));
+        let fault = Fault::user("bad-line", "Not a package.").at("apt.txt", Some(2));
+        let value: serde_json::Value = serde_json::from_str(&Output::Json.render(&EventBody::failed(fault))).unwrap();
+        assert_eq!((value["fault"]["file"].as_str(), value["fault"]["line"].as_u64()), (Some("apt.txt"), Some(2)));
     }
 }

@@ -1,0 +1,16 @@
+//! Environment files on a real engine: each row of the table of required behaviour is a test, whose name begins with the row's
+//! id, so that `cargo test -p bindery-tests --test environment_files` lists the table.
+//!
+//! | file | rows |
+//! |---|---|
+//! | `support.rs` | none: building a list of files with `bindery build`, and running commands in the image |
+//! | `basics.rs` | the base image, the configuration directory, `runtime.txt`, what an image leaves behind |
+//! | `requirements.rs` | `requirements.txt` |
+//! | `scripts.rs` | `apt.txt`, `postBuild`, `start` |
+//!
+//! Rows that need what no test machine has are pictures of plans in `buildpacks`, under the same ids.
+
+mod basics;
+mod requirements;
+mod scripts;
+mod support;
