@@ -4,6 +4,9 @@ Compiling is most of the time an installation takes when its downloads are cache
 beside the downloads, under a name made of its RECORD (which holds a hash of each file) and this interpreter, and each module's
 code is used only for a source with the same hash. What is written are ordinary time-stamped .pyc files.
 
+Times of change are those of one fixed moment for all that this step has written, so that the same installation gives the same layer
+whenever and wherever it is made.
+
     bytecode.py CACHE_DIRECTORY
 """
 
@@ -19,6 +22,8 @@ import sys
 import sysconfig
 
 MAGIC = importlib.util.MAGIC_NUMBER
+# The first moment an archive of Python's can hold.
+MOMENT = 315532800
 
 
 def header(status):
@@ -88,7 +93,22 @@ def compile_distribution(record, cache):
     return len(kept)
 
 
+def settle(began):
+    """Gives everything below the interpreter's prefix that changed since then the fixed time of change."""
+    for directory, names, files in os.walk(sys.prefix):
+        for path in [os.path.join(directory, name) for name in (*names, *files)] + [directory]:
+            try:
+                if os.lstat(path).st_mtime >= began:
+                    os.utime(path, (MOMENT, MOMENT), follow_symlinks=False)
+            except OSError:
+                # Somebody else's.
+                continue
+
+
 def main(cache):
+    # A file system made for this step, just before it began.
+    began = int(os.stat("/dev/shm").st_ctime)
+    settle(began)
     os.makedirs(cache, exist_ok=True)
     places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     records = [path for place in places for path in glob.glob(os.path.join(glob.escape(place), "*.dist-info", "RECORD"))]
@@ -96,6 +116,7 @@ def main(cache):
     jobs = [(record, cache) for record in sorted(records, key=os.path.getsize, reverse=True)]
     with multiprocessing.get_context("fork").Pool(min(os.cpu_count() or 1, 8)) as pool:
         count = sum(pool.starmap(compile_distribution, jobs, chunksize=1))
+    settle(began)
     print(f"Bytecode of {count} modules in place")
 
 
