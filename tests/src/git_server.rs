@@ -1,4 +1,5 @@
-//! A git server on loopback for tests: `git http-backend` behind a few lines of HTTP, counting what is asked of it.
+//! A git server on loopback for tests: `git http-backend` behind a few lines of HTTP, counting what is asked of it. Files in
+//! [`LARGE`] below its root are handed out by Git LFS.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,6 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// The directory of large files, each named by its SHA-256.
+pub const LARGE: &str = "large-files";
 
 /// Serves every repository below a directory by the smart HTTP protocol, until dropped.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Requests {
     pub refs: usize,
     /// Packs.
     pub packs: usize,
+    /// Large files, and questions about them.
+    pub large: usize,
     /// Anything else.
     pub other: usize,
 }
@@ -43,6 +49,7 @@ struct Shared {
     stopping: AtomicBool,
     refs: AtomicUsize,
     packs: AtomicUsize,
+    large: AtomicUsize,
     other: AtomicUsize,
 }
 
@@ -68,6 +75,7 @@ impl GitServer {
             stopping: AtomicBool::new(false),
             refs: AtomicUsize::new(0),
             packs: AtomicUsize::new(0),
+            large: AtomicUsize::new(0),
             other: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
@@ -93,6 +101,7 @@ impl GitServer {
         Requests {
             refs: self.shared.refs.load(Ordering::SeqCst),
             packs: self.shared.packs.load(Ordering::SeqCst),
+            large: self.shared.large.load(Ordering::SeqCst),
             other: self.shared.other.load(Ordering::SeqCst),
         }
     }
@@ -129,12 +138,18 @@ struct Request {
     query: String,
     content_type: String,
     content_encoding: String,
+    host: String,
+    authorization: String,
     body: Vec<u8>,
 }
 
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let request = read_request(&mut BufReader::new(stream))?;
+    if let Some(answer) = large_files(shared, &request) {
+        shared.large.fetch_add(1, Ordering::SeqCst);
+        return answer.send(stream);
+    }
     let counter = match (request.method.as_str(), request.path.as_str()) {
         ("GET", path) if path.ends_with("/info/refs") && request.query.contains("service=git-upload-pack") => {
             &shared.refs
@@ -174,6 +189,8 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Request> {
         query: query.to_owned(),
         content_type: String::new(),
         content_encoding: String::new(),
+        host: String::new(),
+        authorization: String::new(),
         body: Vec::new(),
     };
     let (mut length, mut chunked) = (0, false);
@@ -189,6 +206,8 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Request> {
             "transfer-encoding" => chunked = value.eq_ignore_ascii_case("chunked"),
             "content-type" => value.clone_into(&mut request.content_type),
             "content-encoding" => value.clone_into(&mut request.content_encoding),
+            "host" => value.clone_into(&mut request.host),
+            "authorization" => value.clone_into(&mut request.authorization),
             _ => {}
         }
     }
@@ -270,6 +289,49 @@ fn relay_output(output: &mut impl BufRead, stream: &mut impl Write) -> io::Resul
     write!(stream, "HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n")?;
     io::copy(output, stream)?;
     stream.flush()
+}
+
+struct Answer {
+    status: &'static str,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn send(&self, mut stream: &TcpStream) -> io::Result<()> {
+        let length = self.body.len();
+        write!(stream, "HTTP/1.1 {}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n", self.status)?;
+        stream.write_all(&self.body)
+    }
+}
+
+/// The basic transfer of Git LFS: where files are, and each of them to whoever shows the header it was given with.
+fn large_files(shared: &Shared, request: &Request) -> Option<Answer> {
+    if let Some(name) = request.path.strip_prefix(&format!("/{LARGE}/")) {
+        let admitted = request.authorization == "test";
+        let content = std::fs::read(shared.root.join(LARGE).join(name)).ok().filter(|_| admitted);
+        return Some(match content {
+            Some(body) => Answer { status: "200 OK", body },
+            None => Answer { status: "404 Not Found", body: Vec::new() },
+        });
+    }
+    request.path.strip_suffix("/info/lfs/objects/batch")?;
+    let question = String::from_utf8_lossy(&request.body).into_owned();
+    let objects: Vec<String> = question
+        .split("\"oid\":\"")
+        .skip(1)
+        .filter_map(|rest| rest.get(..64))
+        .map(|oid| {
+            if shared.root.join(LARGE).join(oid).is_file() {
+                let href = format!("http://{}/{LARGE}/{oid}", request.host);
+                format!(
+                    r#"{{"oid":"{oid}","size":1,"actions":{{"download":{{"href":"{href}","header":{{"Authorization":"test"}}}}}}}}"#
+                )
+            } else {
+                format!(r#"{{"oid":"{oid}","size":1,"error":{{"code":404,"message":"not here"}}}}"#)
+            }
+        })
+        .collect();
+    Some(Answer { status: "200 OK", body: format!(r#"{{"objects":[{}]}}"#, objects.join(",")).into_bytes() })
 }
 
 /// The first object asked for that no ref names.

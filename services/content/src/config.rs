@@ -22,6 +22,8 @@ pub struct Config {
     pub ca_bundle: Option<PathBuf>,
     /// Whether submodules are fetched. Each of their addresses passes the same rules as the repository's own.
     pub submodules: bool,
+    /// Whether large files that a repository keeps beside git (Git LFS) are fetched. Their addresses pass the same rules.
+    pub large_files: bool,
     /// The most bytes received for one repository, and the most its files may have together.
     pub max_bytes: u64,
     /// The most entries (files, links, directories) of a repository.
@@ -57,6 +59,7 @@ impl Default for Config {
             allow_schemes: vec!["https".to_owned()],
             ca_bundle: None,
             submodules: false,
+            large_files: true,
             max_bytes: 2 << 30,
             max_entries: 200_000,
             max_blob: 500 << 20,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bindery_core::seams::{ContentProvider, FetchReport};
-use bindery_core::{Fault, RepoSpec, ResolvedRef, Tree};
+use bindery_core::{EntryKind, Fault, RepoSpec, ResolvedRef, Tree};
 use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::egress::{Gate, Lookup, SystemLookup};
 use crate::fetch::{Into as FetchInto, Target, fetch_commit};
 use crate::git_tree::GitTree;
+use crate::lfs::{self, Large};
 use crate::provider::Forges;
 use crate::ref_choice::choose;
 use crate::remote::Remotes;
@@ -22,6 +23,9 @@ use crate::submodules::Submodules;
 use crate::task::Task;
 use crate::walk::Walk;
 use crate::{Config, Error, task};
+
+/// At most this much is said about what a tree lacks.
+const MAX_NOTES: usize = 20;
 
 /// Repositories of git servers, from `gh`, `gl` and `git` links.
 pub struct GitContent {
@@ -110,22 +114,34 @@ impl Shared {
         fetch_commit(&mut session, &target, &FetchInto { store: &store, limits, task })?;
         let mut walk = Walk::new(limits, task);
         walk.add(&store, store.tree_of(&resolved.commit)?, "")?;
+        let mut notes = Vec::new();
+        let large = if self.config.large_files {
+            lfs::fetch(&mut session, &mut walk, &store, resolved.repo_url.as_url(), limits, task)?
+        } else {
+            let left = |path| format!("{path} is a Git LFS pointer; this site does not fetch large files.");
+            notes.extend(lfs::pointers(&walk, &store)?.into_iter().map(left));
+            Large::new()
+        };
         if self.config.submodules {
             let mut submodules = Submodules::new(&self.forges, limits, &store, task);
             submodules.add_all(&mut session, &mut walk, &resolved.repo_url)?;
         }
         let walked = walk.finish()?;
+        let empty = walked.iter().filter(|(entry, _)| entry.kind == EntryKind::Submodule);
+        notes.extend(empty.map(|(entry, _)| format!("{} is a submodule that was not fetched.", entry.path.as_str())));
+        notes.truncate(MAX_NOTES);
         let report = FetchReport {
             received: session.received(),
             entries: walked.len() as u64,
             bytes: walked.iter().map(|(entry, _)| entry.size).sum(),
             committed: store.committed(&resolved.commit)?,
+            notes,
         };
         tracing::debug!(
             repository = %resolved.repo_url, commit = %resolved.commit, received = report.received,
             entries = report.entries, "fetched"
         );
-        Ok((GitTree::new(walked, store), report))
+        Ok((GitTree::new(walked, large, store), report))
     }
 }
 

@@ -144,6 +144,14 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A large file that the repository keeps beside git could not be had.
+    #[error("large file {path}: {reason}")]
+    LargeFile {
+        /// Where it would be.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
     /// A directory given on the command line cannot be read.
     #[error("{path} cannot be read: {reason}")]
     Directory {
@@ -158,6 +166,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a failed read of a metered stream means.
+    pub(crate) fn from_stream(error: std::io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(ours) => ours,
+            Err(error) => Self::Machine(error.to_string()),
+        }
+    }
+
     /// A limit given in bytes.
     pub(crate) fn over_bytes(what: &'static str, limit: u64, setting: &'static str) -> Self {
         Self::TooLarge { what, limit: human_bytes(limit), setting }
@@ -247,6 +263,9 @@ impl From<Error> for Fault {
             Error::Path(_) => Self::user("unusable-path", text).hint("Rename or remove it."),
             Error::Damaged(_) => Self::user("repository-damaged", text).hint("Run `git fsck` on it."),
             Error::Submodule { .. } => Self::user("submodule-unavailable", text).at(".gitmodules", None),
+            Error::LargeFile { path, .. } => Self::user("large-file-unavailable", text)
+                .at(path, None)
+                .hint("Push it with `git lfs push --all`, or commit the file itself."),
             Error::Directory { .. } => Self::user("directory-unreadable", text),
             Error::Machine(_) => Self::us("content-failed", text).hint("Try again in a moment."),
         }

@@ -4,6 +4,7 @@ use bindery_core::{EntryKind, Tree, TreeEntry, TreeError};
 use git2::Oid;
 
 use crate::Error;
+use crate::lfs::Large;
 use crate::store::ObjectStore;
 use crate::walk::Walked;
 
@@ -14,14 +15,16 @@ const MAX_LINK: u64 = 4096;
 pub(crate) struct GitTree {
     entries: Vec<TreeEntry>,
     ids: Vec<Oid>,
+    /// Files whose content is not in the store.
+    large: Large,
     store: ObjectStore,
 }
 
 impl GitTree {
     /// `walked` is sorted by path.
-    pub(crate) fn new(walked: Vec<Walked>, store: ObjectStore) -> Self {
+    pub(crate) fn new(walked: Vec<Walked>, large: Large, store: ObjectStore) -> Self {
         let (entries, ids) = walked.into_iter().unzip();
-        Self { entries, ids, store }
+        Self { entries, ids, large, store }
     }
 
     fn find(&self, path: &str) -> Result<(&TreeEntry, Oid), TreeError> {
@@ -33,6 +36,11 @@ impl GitTree {
     fn content(&self, path: &str, id: Oid, size: u64, limit: u64) -> Result<Vec<u8>, TreeError> {
         if size > limit {
             return Err(TreeError::TooLarge { path: path.to_owned(), limit });
+        }
+        if let Some(file) = self.large.get(&id) {
+            let unreadable =
+                |error: std::io::Error| TreeError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+            return std::fs::read(file).map_err(unreadable);
         }
         self.store
             .blob(id, limit)

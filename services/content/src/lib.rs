@@ -26,6 +26,7 @@
 //! | `fetch.rs` | one commit into an object store, with fallbacks for strict servers |
 //! | `store.rs`, `scratch.rs` | the object store and the directory it lives in |
 //! | `walk.rs`, `git_tree.rs` | from a commit to checked entries; reading them |
+//! | `lfs.rs` | large files that a repository keeps beside git |
 //! | `submodules.rs` | repositories inside repositories, when the site wants them |
 //! | `local.rs` | a directory on disk as the same kind of tree, for the command line |
 
@@ -35,6 +36,7 @@ pub mod egress;
 mod error;
 mod fetch;
 mod git_tree;
+mod lfs;
 mod local;
 mod provider;
 mod ref_cache;

@@ -73,6 +73,13 @@ impl ObjectStore {
         }
     }
 
+    /// Where a large file of that hash is kept.
+    pub(crate) fn large_file(&self, sha256: &str) -> Result<PathBuf, Error> {
+        let directory = self.directory.path().join("large");
+        std::fs::create_dir_all(&directory).map_err(|error| disk(&error))?;
+        Ok(directory.join(sha256))
+    }
+
     /// The content of a file.
     pub(crate) fn blob(&self, id: Oid, limit: u64) -> Result<Vec<u8>, Error> {
         self.object(id, ObjectType::Blob, limit)

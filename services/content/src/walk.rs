@@ -92,6 +92,16 @@ impl<'a> Walk<'a> {
         &self.found
     }
 
+    /// Counts the files of that object with another size than their own, that of what will take their place.
+    pub(crate) fn resize(&mut self, id: Oid, size: u64) -> Result<(), Error> {
+        let mut same = 0;
+        for (entry, _) in self.found.iter_mut().filter(|(_, found)| *found == id) {
+            entry.size = size;
+            same += 1;
+        }
+        (0..same).try_for_each(|_| self.count_bytes(size))
+    }
+
     /// Takes the submodule at `path` out, to put its content in its place.
     pub(crate) fn replace_submodule(&mut self, path: &str) {
         self.found.retain(|(entry, _)| entry.kind != EntryKind::Submodule || entry.path.as_str() != path);

@@ -15,7 +15,7 @@ use crate::task::Task;
 use crate::wire::{Packet, PacketReader};
 
 /// Redirects followed for one question.
-const MAX_REDIRECTS: usize = 3;
+pub(super) const MAX_REDIRECTS: usize = 3;
 
 /// What is asked of a repository's address.
 const REFS: &str = "info/refs?service=git-upload-pack";
@@ -25,13 +25,13 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// An HTTP client that lives as long as one task and stops with it.
 pub(super) struct Client {
-    agent: Agent,
-    gate: Gate,
+    pub(super) agent: Agent,
+    pub(super) gate: Gate,
     task: Task,
     patience: Duration,
 }
 
-type Stream = Box<dyn Read + Send>;
+pub(super) type Stream = Box<dyn Read + Send>;
 
 impl Client {
     pub(super) fn new(gate: Gate, tls: ureq::tls::TlsConfig, task: &Task, patience: Duration) -> Self {
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// What a failed request means.
-    fn explain(&self, error: ureq::Error, host: &str) -> Error {
+    pub(super) fn explain(&self, error: ureq::Error, host: &str) -> Error {
         if let Err(stopped) = self.task.check(host) {
             return stopped;
         }
@@ -161,7 +161,7 @@ fn redirected<B>(from: &Url, answer: &Response<B>) -> Result<Url, Error> {
     Ok(to)
 }
 
-fn check_status(status: StatusCode, url: &Url) -> Result<(), Error> {
+pub(super) fn check_status(status: StatusCode, url: &Url) -> Result<(), Error> {
     let host = host_of(url);
     match status.as_u16() {
         200 => Ok(()),

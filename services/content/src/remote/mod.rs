@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `metered.rs` | a stream whose every byte counts against limits of size, time and speed |
 //! | `http.rs` | the smart HTTP protocol, redirects followed by ourselves |
+//! | `large.rs` | large files that a host keeps beside git |
 //! | `git_scheme.rs` | the `git://` protocol, for sites that allow it |
 //! | `trust.rs` | which certificates are believed |
 
 mod git_scheme;
 mod http;
+mod large;
 mod metered;
 mod trust;
 

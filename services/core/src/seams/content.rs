@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{Date, Fault, RepoSpec, ResolvedRef, Tree};
 
 /// What a fetch cost, for the log, and what it learnt beside the content.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FetchReport {
     /// Bytes received.
     pub received: u64,
@@ -17,6 +17,8 @@ pub struct FetchReport {
     pub bytes: u64,
     /// The day on which the commit was made, as far as it says one.
     pub committed: Option<Date>,
+    /// What the visitor should know: content that is named and was not fetched.
+    pub notes: Vec<String>,
 }
 
 /// Resolves specs and fetches trees. The only seam behind which addresses a visitor named are contacted.

@@ -1,0 +1,113 @@
+//! Large files that a repository keeps beside git.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "helpers of tests may fail by panicking too"
+)]
+
+mod support;
+
+use bindery_core::FaultBy;
+use sha2::{Digest as _, Sha256};
+use support::git_server::{Behaviour, LARGE};
+use support::repos::{Repo, RepoFile, file};
+use support::{Site, fault};
+
+const ATTRIBUTES: &str = "*.csv filter=lfs diff=lfs merge=lfs -text\n";
+
+/// A pointer to `content`, which the site's server has.
+fn stored(site: &Site, content: &[u8]) -> String {
+    let sha256 = hex::encode(Sha256::digest(content));
+    let directory = site.root.path().join(LARGE);
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(&sha256), content).unwrap();
+    pointer(&sha256, content.len())
+}
+
+fn pointer(sha256: &str, size: usize) -> String {
+    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n")
+}
+
+fn repository(site: &Site, name: &str, files: &[RepoFile]) {
+    Repo::with_files(site.root.path(), name, &[&[file(".gitattributes", ATTRIBUTES)], files].concat()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pointers_are_replaced_by_what_they_name() {
+    let site = Site::new();
+    let (one, two) = (vec![b'x'; 100_000], b"a,b\n1,2\n".to_vec());
+    let files = [
+        file("data/one.csv", stored(&site, &one)),
+        file("two.csv", stored(&site, &two)),
+        file("again.csv", stored(&site, &two)),
+        file("plain.csv", "no pointer\n"),
+    ];
+    repository(&site, "large", &files);
+    let (tree, report) = site.fetch("large", "HEAD").await.unwrap();
+    assert_eq!(tree.read("data/one.csv", 1 << 20).unwrap(), one);
+    assert_eq!((tree.read("two.csv", 100).unwrap(), tree.read("again.csv", 100).unwrap()), (two.clone(), two));
+    assert_eq!(tree.read("plain.csv", 100).unwrap(), b"no pointer\n");
+    assert_eq!(tree.entry("data/one.csv").unwrap().size, 100_000);
+    assert!(tree.read("data/one.csv", 99_999).is_err());
+    assert!(report.bytes > 100_000 && report.notes.is_empty(), "{report:?}");
+    // One question, and each content once.
+    assert_eq!(site.server.requests().large, 3);
+    drop(tree);
+    assert_eq!(site.left_on_disk(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_attribute_a_pointer_is_a_file_like_any_other() {
+    let site = Site::new();
+    let text = stored(&site, b"content");
+    Repo::with_files(site.root.path(), "plain", &[file("a.csv", &text)]).unwrap();
+    let (tree, _) = site.fetch("plain", "HEAD").await.unwrap();
+    assert_eq!(tree.read("a.csv", 1000).unwrap(), text.as_bytes());
+    assert_eq!(site.server.requests().large, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_fetches_none_names_each() {
+    let site = Site::with(Behaviour::default(), |config| config.large_files = false);
+    let text = stored(&site, b"content");
+    repository(&site, "named", &[file("a.csv", &text)]);
+    let (tree, report) = site.fetch("named", "HEAD").await.unwrap();
+    assert_eq!(tree.read("a.csv", 1000).unwrap(), text.as_bytes());
+    assert!(report.notes.len() == 1 && report.notes[0].contains("a.csv"), "{report:?}");
+    assert_eq!(site.server.requests().large, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_or_another_or_too_large_is_refused_by_name() {
+    let site = Site::with(Behaviour::default(), |config| (config.max_blob, config.max_bytes) = (50_000, 100_000));
+    let missing = pointer(&"0".repeat(64), 5);
+    repository(&site, "missing", &[file("a.csv", missing)]);
+    let refused = fault(site.fetch("missing", "HEAD").await);
+    assert_eq!((refused.by, refused.file.as_deref()), (FaultBy::User, Some("a.csv")), "{refused:?}");
+    assert!(refused.message.contains("404 not here"), "{refused}");
+
+    // The host has changed it, shorter, longer or of the same length.
+    for other in ["con", "content and more", "CONTENT"] {
+        let text = stored(&site, b"content");
+        let sha256 = hex::encode(Sha256::digest(b"content"));
+        std::fs::write(site.root.path().join(LARGE).join(&sha256), other).unwrap();
+        let name = format!("changed-{}", other.len());
+        repository(&site, &name, &[file("a.csv", text)]);
+        let refused = fault(site.fetch(&name, "HEAD").await);
+        assert!(["large-file-unavailable", "repository-too-large"].contains(&refused.code.as_str()), "{refused:?}");
+    }
+
+    repository(&site, "one", &[file("a.csv", stored(&site, &[b'x'; 60_000]))]);
+    assert_eq!(fault(site.fetch("one", "HEAD").await).code, "repository-too-large");
+    let before = site.server.requests().large;
+    let many: Vec<RepoFile> = (0..3_u8).map(|n| file(&format!("{n}.csv"), stored(&site, &[n; 40_000]))).collect();
+    repository(&site, "many", &many);
+    assert_eq!(fault(site.fetch("many", "HEAD").await).code, "repository-too-large");
+    assert_eq!(site.server.requests().large, before, "nothing was fetched of what is too much");
+    assert_eq!(site.left_on_disk(), 0);
+}
