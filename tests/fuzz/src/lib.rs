@@ -7,7 +7,7 @@
 //! | `fuzz_targets/` | one target for each grammar |
 //! | `seeds/` | a few ordinary and a few nasty inputs for each |
 
-use bindery_buildpacks::{PlanOptions, plan, render_dockerfile_repo, render_environment, render_session};
+use bindery_buildpacks::{PlanOptions, render_dockerfile_repo, render_environment, render_session};
 use bindery_core::{BaseImage, EntryKind, MemoryTree};
 use parse_dockerfile::{Command, Instruction};
 
@@ -32,8 +32,7 @@ fn base() -> BaseImage {
     }
 }
 
-/// Plans a repository that holds `content` as its environment file `name`. It may be refused; if not, what is rendered reads back
-/// as instructions of ours alone.
+/// Plans a repository that holds `content` as its environment file `name`, and a few files it may refer to.
 pub fn environment_file(name: &str, content: &[u8]) {
     // What the file may refer to.
     let others = ["other.txt", "sub/requirements.txt", "setup.py", "sub/pyproject.toml"].map(|other| (other, b"six\n".as_slice()));
@@ -44,13 +43,21 @@ pub fn environment_file(name: &str, content: &[u8]) {
 pub fn repository(files: &[(&str, &[u8])]) {
     let mut tree = MemoryTree::default();
     for (path, content) in files {
-        tree.insert(*path, EntryKind::File, content).expect("a plain path");
+        tree.insert(path, EntryKind::File, content).expect("a plain path");
     }
+    any_repository(&tree);
+}
+
+/// Plans a repository. It may be refused; if not, the same tree gives the same plan, and what is rendered reads back as instructions of
+/// ours alone.
+pub fn any_repository(tree: &MemoryTree) {
     let options = PlanOptions { platform: "linux/amd64".to_owned(), ..PlanOptions::default() };
-    let Ok(plan) = plan(&tree, &base(), &options) else { return };
+    let planned = || bindery_buildpacks::plan(tree, &base(), &options);
+    let Ok(plan) = planned() else { return };
+    assert_eq!(Some(&plan), planned().ok().as_ref(), "the same tree gives the same plan");
     serde_json::to_string(&plan).expect("a plan can be shown");
     if plan.is_dockerfile() {
-        if let Ok(rendered) = render_dockerfile_repo(&plan, &tree) {
+        if let Ok(rendered) = render_dockerfile_repo(&plan, tree) {
             parse_dockerfile::parse(&rendered.dockerfile).expect("what is rendered reads back");
         }
         return;
