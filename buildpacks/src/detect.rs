@@ -32,6 +32,7 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         platform: options.platform.clone(),
         sources: options.sources.clone(),
         conda: options.conda.clone(),
+        dockerfiles: options.dockerfiles.clone(),
         ..Draft::default()
     };
     let mut buildpacks = Vec::new();
@@ -47,6 +48,12 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
     }
     if draft.dockerfile.is_none() && draft.makes_kernel.is_none() {
         python_version::settle(&mut draft, repo.contract.python.as_deref(), options)?;
+    }
+    if draft.dockerfile.is_none() {
+        draft.ignore_file = repo.first(&[repo.path(".dockerignore"), repo.path(".containerignore")])?;
+        if let Some(path) = draft.ignore_file.clone() {
+            draft.uses(path, "what stays out of the image");
+        }
     }
     date_conda(&mut draft);
     let used: BTreeSet<&str> = draft.used.iter().map(|used| used.file.as_str()).collect();
@@ -83,9 +90,12 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         environment_key,
         start: draft.start,
         dockerfile: draft.dockerfile,
+        ignore_file: draft.ignore_file,
         contract,
         session,
-        ca_bundle: options.ca_bundle,
+        // What is built as it stands is lent nothing.
+        ca_bundle: options.ca_bundle && !draft.as_it_stands,
+        as_it_stands: draft.as_it_stands,
         cache_scope: options
             .cache_scope
             .chars()
@@ -202,5 +212,7 @@ fn environment_key(
     Ok(EnvironmentKey::of_parts(parts.iter().map(Vec::as_slice)))
 }
 
+#[cfg(test)]
+mod any;
 #[cfg(test)]
 mod tests;

@@ -46,8 +46,8 @@ pub use detect::{asks_for_r, plan};
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
 pub use plan::{
-    Action, BuildPlan, DateChoice, IgnoredFile, LanguageChoice, PlanOptions, PythonChoice, PythonInstall, PythonTarget,
-    RPackage, RequirementsFile, Sources, Step, UsedFile, step_file,
+    Action, BuildPlan, DateChoice, DockerfilePolicy, DockerfileRules, IgnoredFile, LanguageChoice, PlanOptions,
+    PythonChoice, PythonInstall, PythonTarget, RPackage, RequirementsFile, Sources, Step, UsedFile, step_file,
 };
 pub use python_version::{PythonFallback, is_python_version};
 pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};

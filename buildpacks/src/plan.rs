@@ -1,7 +1,7 @@
 //! The plan: what will be done and why, as typed data. Text is made of it only in `render/`.
 
 use bindery_core::{Date, EnvironmentKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::conda::{CondaInstall, CondaOptions};
@@ -33,6 +33,8 @@ pub struct PlanOptions {
     pub session: SessionOptions,
     /// Where conda packages come from.
     pub conda: CondaOptions,
+    /// Which of repositories' own Dockerfiles are built.
+    pub dockerfiles: DockerfileRules,
 }
 
 /// Where this site takes R packages and Julia from.
@@ -52,6 +54,29 @@ impl Default for Sources {
             julia: "https://julialang-s3.julialang.org/bin".to_owned(),
         }
     }
+}
+
+/// Which of repositories' own Dockerfiles a site builds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DockerfileRules {
+    /// How much of one is allowed.
+    pub policy: DockerfilePolicy,
+    /// The images a safe one may start from or copy from: `name` with any tag or digest, or `beginning*`. Empty: any.
+    pub bases: Vec<String>,
+}
+
+/// How much of a repository's own Dockerfile is allowed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DockerfilePolicy {
+    /// Nothing: such a repository is refused.
+    None,
+    /// What cannot reach beyond the build: no other front end, no file of another image or of the host, no network of the host, no
+    /// fetch by the engine itself. What two engines could read differently is refused.
+    #[default]
+    Safe,
+    /// Everything. What is not safe is built as it stands. Only for a site whose builder can harm nobody else.
+    Full,
 }
 
 /// A plan. Serialises as what `bindery plan --json` and the pages show.
@@ -94,6 +119,12 @@ pub struct BuildPlan {
     /// The repository's own Dockerfile, which then decides everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<String>,
+    /// Whether that Dockerfile is built as it stands, because it is not one that is known to be safe.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub as_it_stands: bool,
+    /// The file that says what of the repository stays out of the image, or of the Dockerfile's context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore_file: Option<String>,
     /// What the base image offers.
     pub contract: Contract,
     /// Whether each step is given the site's CA bundle.

@@ -92,6 +92,12 @@ impl<'a> Repo<'a> {
         }
     }
 
+    /// The first of these paths at which there is a regular file, which must be one that can be read.
+    pub(crate) fn first(&self, paths: &[String]) -> Result<Option<String>, PlanError> {
+        let Some(path) = paths.iter().find(|path| self.tree.entry(path).is_some()) else { return Ok(None) };
+        self.read(path).map(|file| Some(file.path))
+    }
+
     /// Whether anything is at `path`: an entry or a directory.
     pub(crate) fn exists(&self, path: &str) -> bool {
         path.is_empty() || self.tree.entry(path).is_some() || self.tree.has_directory(path)

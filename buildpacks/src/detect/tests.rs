@@ -1,6 +1,9 @@
 //! One repository of each kind, as plan and as Dockerfiles; then what must be refused, ignored or keyed.
 
-use bindery_core::{BaseImage, EntryKind, Fault, MemoryTree};
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+
+use bindery_core::{BaseImage, EntryKind, Fault, MemoryTree, Tree, TreeEntry, TreeError};
 
 use crate::base::tests::stack;
 use crate::{BuildPlan, PlanOptions, plan, render_dockerfile_repo, render_environment, render_session};
@@ -348,11 +351,70 @@ fn a_file_of_the_repository_may_be_named_like_a_directory_of_the_base() {
 }
 
 #[test]
-fn a_thousand_files_are_planned_without_reading_any_but_the_environment() {
-    let mut files: Vec<(String, &str)> = (0..1000).map(|n| (format!("data/{n}.csv"), "x")).collect();
-    files.push(("requirements.txt".to_owned(), "numpy"));
-    let tree = MemoryTree::new(files).unwrap();
-    assert_eq!(plan(&tree, &stack(), &options()).unwrap().used.len(), 1);
+fn a44_a_dockerignore_keeps_files_out_of_the_image_but_not_those_the_plan_uses() {
+    let top = planned(&[(".dockerignore", "*\n"), ("postBuild", SCRIPT), ("data.csv", "")]);
+    assert_eq!(top.ignore_file.as_deref(), Some(".dockerignore"));
+    assert_eq!(render_session(&top, "x").keep, ["postBuild", ".dockerignore"]);
+    assert_eq!(render_environment(&top).ignore_file, None);
+    let inside = planned(&[("binder/.dockerignore", "*\n"), (".dockerignore", "x\n"), ("binder/start", SCRIPT)]);
+    assert_eq!(inside.ignore_file.as_deref(), Some("binder/.dockerignore"));
+    // As other engines call it.
+    assert_eq!(planned(&[(".containerignore", "x")]).ignore_file.as_deref(), Some(".containerignore"));
+    assert_eq!(planned(&[("binder/start", SCRIPT), (".dockerignore", "x")]).ignore_file, None);
+}
+
+/// A tree that tells what is read of it.
+struct Watched {
+    tree: MemoryTree,
+    read: mpsc::Sender<String>,
+}
+
+impl Tree for Watched {
+    fn entries(&self) -> &[TreeEntry] {
+        self.tree.entries()
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, TreeError> {
+        self.read.send(path.to_owned()).unwrap();
+        self.tree.read(path, limit)
+    }
+
+    fn link_target(&self, path: &str) -> Result<Vec<u8>, TreeError> {
+        self.read.send(path.to_owned()).unwrap();
+        self.tree.link_target(path)
+    }
+}
+
+#[test]
+fn a_thousand_files_are_planned_alike_every_time_without_reading_any_but_the_environment() {
+    let mut files: Vec<(String, &str)> = (0..1000).map(|n| (format!("data/{}/{n}.csv", n % 7), "x")).collect();
+    files.extend((0..20).map(|n| (format!("nested/{n}/requirements.txt"), "nothing")));
+    let environment = [
+        ("requirements.txt", "numpy\n-r more/base.txt\n"),
+        ("more/base.txt", "six\n"),
+        ("apt.txt", "curl\n"),
+        ("runtime.txt", "python-3.11\n"),
+        ("postBuild", SCRIPT),
+        ("start", SCRIPT),
+        (".dockerignore", "*.tmp\n"),
+    ];
+    files.extend(environment.map(|(name, content)| (name.to_owned(), content)));
+    let (read, told) = mpsc::channel();
+    let watched = Watched { tree: MemoryTree::new(files.clone()).unwrap(), read };
+    let first = plan(&watched, &stack(), &options()).unwrap();
+    assert_eq!(
+        told.try_iter().collect::<BTreeSet<String>>(),
+        environment.iter().map(|(name, _)| (*name).to_owned()).collect()
+    );
+    assert_eq!(first.used.len(), environment.len());
+    // In another order, and again.
+    files.reverse();
+    let other = MemoryTree::new(files).unwrap();
+    for again in [plan(&other, &stack(), &options()).unwrap(), plan(&watched, &stack(), &options()).unwrap()] {
+        assert_eq!(serde_json::to_string(&first).unwrap(), serde_json::to_string(&again).unwrap());
+        assert_eq!(render_environment(&first), render_environment(&again));
+        assert_eq!(render_session(&first, "x"), render_session(&again, "x"));
+    }
 }
 
 #[test]

@@ -16,7 +16,9 @@ use bindery_core::Date;
 
 use crate::conda::CondaOptions;
 use crate::error::PlanError;
-use crate::plan::{Action, DateChoice, IgnoredFile, LanguageChoice, PythonChoice, Sources, Step, UsedFile};
+use crate::plan::{
+    Action, DateChoice, DockerfileRules, IgnoredFile, LanguageChoice, PythonChoice, Sources, Step, UsedFile,
+};
 use crate::python_version::PythonWant;
 use crate::repo::Repo;
 
@@ -57,6 +59,10 @@ pub(crate) struct Draft {
     /// The file of conda's or pixi's that says which Python packages there are.
     pub(crate) decided_by_conda: Option<String>,
     pub(crate) dockerfile: Option<String>,
+    /// The site's rules for it. Set before any pack is asked.
+    pub(crate) dockerfiles: DockerfileRules,
+    pub(crate) as_it_stands: bool,
+    pub(crate) ignore_file: Option<String>,
 }
 
 impl Draft {

@@ -8,6 +8,7 @@ use super::Rendered;
 use super::context::{CA_TARGET, CA_VARIABLES, ca_mount};
 use crate::PlanError;
 use crate::parse::dockerfile::{At, check, mount_in_build, parse_mount};
+use crate::parse::text;
 use crate::plan::BuildPlan;
 use crate::repo::Repo;
 
@@ -28,9 +29,15 @@ struct Edit {
 pub fn render_dockerfile_repo(plan: &BuildPlan, tree: &dyn Tree) -> Result<Rendered, PlanError> {
     let path = plan.dockerfile.as_deref().ok_or_else(|| PlanError::Render("the plan has no Dockerfile".to_owned()))?;
     let file = Repo::open(tree, &plan.contract)?.read(path)?;
-    let text = check(path, &file.bytes)?.text;
-    let dockerfile = rewrite(plan, path, &text)?;
-    compare(plan, &text, &dockerfile)?;
+    let (dockerfile, tree_prefix) = if plan.as_it_stands {
+        // At the top of the context, with nothing beside it.
+        (text::decode(path, &file.bytes)?, String::new())
+    } else {
+        let text = check(path, &file.bytes, &[])?.text;
+        let dockerfile = rewrite(plan, path, &text)?;
+        compare(plan, &text, &dockerfile)?;
+        (dockerfile, OWN_DOCKERFILE_PREFIX.to_owned())
+    };
     let (name, id) = plan.session.named_user().map_or(("jovyan", plan.contract.uid), |user| (&user.name, user.id));
     let mut build_args = vec![("NB_USER".to_owned(), name.to_owned()), ("NB_UID".to_owned(), id.to_string())];
     build_args.extend(plan.session.named_directory().map(|path| ("REPO_DIR".to_owned(), path.to_owned())));
@@ -39,7 +46,9 @@ pub fn render_dockerfile_repo(plan: &BuildPlan, tree: &dyn Tree) -> Result<Rende
     Ok(Rendered {
         dockerfile,
         files: Vec::new(),
-        tree_prefix: OWN_DOCKERFILE_PREFIX.to_owned(),
+        tree_prefix,
+        ignore_file: plan.ignore_file.clone(),
+        keep: Vec::new(),
         needs_tree: true,
         build_args,
     })

@@ -37,6 +37,8 @@ pub fn render_environment(plan: &BuildPlan) -> Rendered {
         dockerfile,
         files: files(steps.into_iter()),
         tree_prefix: String::new(),
+        ignore_file: None,
+        keep: Vec::new(),
         needs_tree: false,
         build_args: Vec::new(),
     }

@@ -26,6 +26,10 @@ pub struct Rendered {
     pub files: Vec<ContextFile>,
     /// The directory of the context the repository's content goes to; empty for the top.
     pub tree_prefix: String,
+    /// The file of the repository, written like a `.dockerignore`, that says what of its content stays out.
+    pub ignore_file: Option<String>,
+    /// Files of the repository that stay in all the same: those the plan uses.
+    pub keep: Vec<String>,
     /// Whether it needs the repository's content at all.
     pub needs_tree: bool,
     /// Build arguments.

@@ -140,10 +140,15 @@ pub(super) fn variables(plan: &BuildPlan, step: &Step) -> Vec<(&'static str, Str
 const REMOVE_LOGS: &str =
     "rm -rf /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/cache/ldconfig/aux-cache";
 
+/// One fixed time of change for all that the step has written, so that the same packages give the same layer whenever and wherever
+/// it is made. The step's own file system was made just before it began.
+const SETTLE: &str = "find / -xdev -newermt \"$(stat -c %z /dev/shm)\" -exec touch -h -d @315532800 {} +";
+
 fn apt(plan: &BuildPlan) -> Vec<String> {
     let mut lines = apt_update(plan);
     lines.push(format!("xargs -d '\\n' -a {LENT}/apt.txt apt-get \"$@\" -qy --no-install-recommends install --"));
     lines.push(REMOVE_LOGS.to_owned());
+    lines.push(SETTLE.to_owned());
     lines
 }
 

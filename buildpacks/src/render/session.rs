@@ -44,6 +44,8 @@ pub fn render_session(plan: &BuildPlan, environment_image: &str) -> Rendered {
         dockerfile,
         files: environment::files(steps.into_iter()),
         tree_prefix: CONTENT_PREFIX.to_owned(),
+        ignore_file: plan.ignore_file.clone(),
+        keep: plan.used.iter().map(|used| used.file.clone()).filter(|_| plan.ignore_file.is_some()).collect(),
         needs_tree: true,
         build_args: Vec::new(),
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use bindery_builder::{Naming, Pipeline, Site, Sources};
+use bindery_buildpacks::DockerfileRules;
 use bindery_content::GitContent;
 use bindery_core::seams::{ContentProvider, ImageBuilder, ImageProbe, Registry};
 use bindery_images::{DockerImages, Engine, EngineRegistry};
@@ -74,6 +75,10 @@ pub(crate) fn site(config: &Config) -> anyhow::Result<Site> {
         sources: Sources { cran: config.build.r.cran.clone(), julia: config.build.julia.mirror.clone() },
         r_base_image: Some(config.build.r.base_image.clone()).filter(|name| !name.is_empty()),
         conda: config.build.conda.clone(),
+        dockerfiles: DockerfileRules {
+            policy: config.build.dockerfile_policy,
+            bases: config.build.dockerfile_bases.clone(),
+        },
     })
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bindery_buildpacks::{
-    BuildPlan, CondaOptions, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions, Sources, asks_for_r,
-    bringing_r, plan, render_dockerfile_repo, render_session,
+    BuildPlan, CondaOptions, DockerfileRules, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions,
+    Sources, asks_for_r, bringing_r, plan, render_dockerfile_repo, render_session,
 };
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, ImageProbe, Leases, Registry};
 use bindery_core::{
@@ -42,6 +42,8 @@ pub struct Site {
     pub r_base_image: Option<String>,
     /// Where conda packages come from.
     pub conda: CondaOptions,
+    /// Which of repositories' own Dockerfiles are built.
+    pub dockerfiles: DockerfileRules,
 }
 
 /// Who shares the download caches that build steps write. What one repository's steps put there, another's would use.
@@ -70,6 +72,7 @@ impl Site {
             as_of: None,
             sources: self.sources.clone(),
             session: SessionOptions::default(),
+            dockerfiles: self.dockerfiles.clone(),
         }
     }
 
@@ -81,7 +84,7 @@ impl Site {
             PythonFallback::Refuse => "",
             PythonFallback::Nearest => " or the nearest",
         };
-        format!(
+        let mut recipe = format!(
             "{}; base {}{}; {}; pythons {}{fallback}; conda {} for defaults; {cran}; {julia}",
             bindery_buildpacks::VERSION,
             self.base_image,
@@ -89,7 +92,11 @@ impl Site {
             self.platform,
             self.pythons.join(" "),
             self.conda.defaults,
-        )
+        );
+        if self.dockerfiles != DockerfileRules::default() {
+            recipe.push_str(&format!("; {:?}", self.dockerfiles));
+        }
+        recipe
     }
 }
 
@@ -221,6 +228,7 @@ impl Pipeline {
         let (tree, fetched) = content.fetch(resolved).await?;
         let summary = format!("Fetched {} files, {}", fetched.entries, human_bytes(fetched.bytes));
         report.event(EventBody::message(Phase::Fetching, summary));
+        fetched.notes.into_iter().for_each(|note| report.event(EventBody::message(Phase::Fetching, note)));
         let source = Source {
             repository: resolved.repo_url.to_string(),
             reference: resolved.spec.reference.to_string(),
@@ -256,7 +264,8 @@ impl Pipeline {
         report.event(EventBody::message(Phase::Building, "Adding the repository"));
         rendered.build_args.extend(wishes.build_args);
         let labels = labels(&source, environment.as_ref(), wishes.labels);
-        let job = job(image.clone(), rendered, Arc::clone(&tree), labels, self.site.ca_bundle.as_deref());
+        let ca_bundle = self.site.ca_bundle.as_deref().filter(|_| plan.ca_bundle);
+        let job = job(image.clone(), rendered, Arc::clone(&tree), labels, ca_bundle);
         let progress = StepReporter::new(Arc::clone(&report), Some(Arc::clone(&plan)), Phase::Building, "repo");
         let built = self.images.build(job, progress.clone()).await;
         let built = built.map_err(|fault| match progress.failed() {
@@ -328,6 +337,8 @@ pub(crate) fn job(
         dockerfile: rendered.dockerfile,
         tree: rendered.needs_tree.then_some(tree),
         tree_prefix: rendered.tree_prefix,
+        ignore_file: rendered.ignore_file,
+        keep: rendered.keep,
         files,
         build_args: rendered.build_args,
         labels,

@@ -195,6 +195,8 @@ mod tests {
                 python_fallback: PythonFallback::default(),
                 sources: crate::Sources::default(),
                 r_base_image: None,
+                conda: bindery_buildpacks::CondaOptions::default(),
+                dockerfiles: bindery_buildpacks::DockerfileRules::default(),
             };
             let pipeline = Pipeline::new(engine.clone(), None, Naming::new(""), site).with_probe(Some(probe.clone()));
             Self { engine, probe, pipeline }

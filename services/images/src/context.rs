@@ -1,9 +1,10 @@
 //! The build context of a job: what is in it, under which names, streamed as it is read.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use bindery_core::seams::{BuildJob, ContextFile, OWN_DOCKERFILE_PREFIX};
+use bindery_core::seams::{BuildJob, ContextFile};
 use bindery_core::{EntryKind, Tree, TreeEntry};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -17,8 +18,8 @@ use crate::tarball::Tarball;
 /// Bytes that travel together, and how many such chunks may wait for the engine: half a megabyte at most.
 const CHUNK: usize = 64 << 10;
 const CHUNKS_WAITING: usize = 8;
-/// A larger `.dockerignore` is not read.
-const IGNORE_LIMIT: u64 = 256 << 10;
+/// The largest file of patterns; buildpacks refuse one that is larger.
+const IGNORE_LIMIT: u64 = 1 << 20;
 
 /// A context ready to be written.
 pub(crate) struct Context {
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     /// The Dockerfile's name in the context.
     pub(crate) dockerfile: String,
     ignore: Ignore,
+    /// What stays in whatever the patterns say.
+    keep: BTreeSet<String>,
 }
 
 /// What could not be sent as it is.
@@ -47,12 +50,15 @@ pub(crate) fn prepare(job: &BuildJob) -> Result<Context, ImagesError> {
         Some(tree) if prefix.is_empty() => find_dockerfile(tree.as_ref(), &job.dockerfile)?,
         _ => None,
     };
-    // Elsewhere the repository is content, and what its images would leave out of a build is no concern of ours.
-    let own = prefix.is_empty() || prefix == OWN_DOCKERFILE_PREFIX;
-    let ignore = match &tree {
-        Some(tree) if own => read_ignore(tree.as_ref(), own_dockerfile.as_deref())?,
+    let ignore = match (&tree, &job.ignore_file) {
+        (Some(tree), Some(path)) => {
+            let content = tree.read(path, IGNORE_LIMIT).map_err(unreadable)?;
+            Ignore::parse(&String::from_utf8_lossy(&content))
+        }
         _ => Ignore::default(),
     };
+    let mut keep: BTreeSet<String> = job.keep.iter().cloned().collect();
+    keep.extend(own_dockerfile.clone());
     let dockerfile = match own_dockerfile {
         Some(path) => path,
         None => {
@@ -62,7 +68,7 @@ pub(crate) fn prepare(job: &BuildJob) -> Result<Context, ImagesError> {
             name
         }
     };
-    Ok(Context { tree, prefix, files, dockerfile, ignore })
+    Ok(Context { tree, prefix, files, dockerfile, ignore, keep })
 }
 
 /// The repository's own file of exactly this text, so that `COPY . .` finds nothing that the repository does not have.
@@ -75,18 +81,6 @@ fn find_dockerfile(tree: &dyn Tree, text: &str) -> Result<Option<String>, Images
         }
     }
     Ok(None)
-}
-
-/// `<Dockerfile>.dockerignore` before `.dockerignore`, as BuildKit has it.
-fn read_ignore(tree: &dyn Tree, dockerfile: Option<&str>) -> Result<Ignore, ImagesError> {
-    let beside = dockerfile.map(|path| format!("{path}.dockerignore"));
-    for path in beside.as_deref().into_iter().chain([".dockerignore"]) {
-        if tree.entry(path).is_some_and(|entry| entry.kind.is_file() && entry.size <= IGNORE_LIMIT) {
-            let content = tree.read(path, IGNORE_LIMIT).map_err(unreadable)?;
-            return Ok(Ignore::parse(&String::from_utf8_lossy(&content)));
-        }
-    }
-    Ok(Ignore::default())
 }
 
 /// A name at the top of the context that nothing else has.
@@ -134,7 +128,7 @@ impl Context {
         if let Some(tree) = self.tree.as_deref() {
             for entry in tree.entries() {
                 let path = entry.path.as_str();
-                if path != self.dockerfile && self.ignore.ignores(path) {
+                if self.ignore.ignores(path) && !self.keep.contains(path) {
                     continue;
                 }
                 let name = if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) };
@@ -225,6 +219,8 @@ mod tests {
             dockerfile: dockerfile.into(),
             tree: Some(Arc::new(tree)),
             tree_prefix: prefix.into(),
+            ignore_file: None,
+            keep: Vec::new(),
             files: Vec::new(),
             build_args: Vec::new(),
             labels: Vec::new(),
@@ -297,16 +293,24 @@ mod tests {
     async fn dockerignore_applies_at_the_top_but_never_to_the_dockerfile() {
         let tree =
             MemoryTree::new([("Dockerfile", "FROM x"), (".dockerignore", "*\n!a"), ("a", ""), ("b/c", "")]).unwrap();
-        let (names, ..) = names(&job(tree, "", "FROM x")).await;
+        let job = BuildJob { ignore_file: Some(".dockerignore".into()), ..job(tree, "", "FROM x") };
+        let (names, ..) = names(&job).await;
         assert_eq!(names.keys().collect::<Vec<_>>(), ["Dockerfile", "a"]);
     }
 
     #[tokio::test]
-    async fn dockerignore_applies_to_a_repository_with_its_own_dockerfile() {
-        let tree = MemoryTree::new([(".dockerignore", "*\n!a"), ("a", ""), ("b/c", "")]).unwrap();
-        let (names, ..) = names(&job(tree, "repository", "FROM x")).await;
-        let below: Vec<_> = names.keys().filter(|name| name.starts_with("repository/")).collect();
-        assert_eq!(below, ["repository/", "repository/a"]);
+    async fn the_file_that_is_named_says_what_stays_out_but_for_what_must_stay() {
+        let patterns = "# a comment\n*\n!a\n!d\n**/x\n";
+        let files =
+            [("binder/.dockerignore", patterns), ("a", ""), ("b/c", ""), ("d/x", ""), ("d/y", ""), ("start", "")];
+        let job = BuildJob {
+            ignore_file: Some("binder/.dockerignore".into()),
+            keep: vec!["start".into()],
+            ..job(MemoryTree::new(files).unwrap(), "content", "FROM x")
+        };
+        let (names, ..) = names(&job).await;
+        let below: Vec<_> = names.keys().filter(|name| name.starts_with("content/")).collect();
+        assert_eq!(below, ["content/", "content/a", "content/d/", "content/d/y", "content/start"]);
     }
 
     #[tokio::test]

@@ -5,12 +5,16 @@
 //! |---|---|
 //! | `support.rs` | none: building a list of files with `bindery build`, and running commands in the image |
 //! | `basics.rs` | the base image, the configuration directory, `runtime.txt`, what an image leaves behind |
+//! | `dockerfile.rs` | a Dockerfile of the repository, `.dockerignore` |
 //! | `requirements.rs` | `requirements.txt` |
 //! | `scripts.rs` | `apt.txt`, `postBuild`, `start` |
+//! | `sources.rs` | refs, submodules, large files |
 //!
 //! Rows that need what no test machine has are pictures of plans in `buildpacks`, under the same ids.
 
 mod basics;
+mod dockerfile;
 mod requirements;
 mod scripts;
+mod sources;
 mod support;

@@ -36,7 +36,8 @@ fn a02_packages_are_a_layer_of_their_own_that_a_readme_does_not_touch() {
 fn a03_an_editable_install_of_the_repository_waits_for_its_files() {
     let files = [package("", "dummy"), vec![file("requirements.txt", "-e .\n")]].concat();
     let Some(image) = build("a03", &files) else { return };
-    let shown = image.run_with(&["--workdir", "/"], &["python", "-c", "import dummy; print(dummy.who, dummy.__file__)"]);
+    let shown =
+        image.run_with(&["--workdir", "/"], &["python", "-c", "import dummy; print(dummy.who, dummy.__file__)"]);
     assert_eq!(shown.out, "dummy /home/jovyan/dummy.py", "{shown:?}");
 }
 

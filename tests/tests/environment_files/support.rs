@@ -20,6 +20,7 @@ const BOUND: &str = "180";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A place to build in: settings, a data directory, a name for images.
+#[derive(Debug)]
 pub(crate) struct Workshop {
     pub(crate) engine: Engine,
     pub(crate) prefix: String,
@@ -109,6 +110,7 @@ impl Drop for Workshop {
 }
 
 /// An image that was built.
+#[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) name: String,
@@ -126,7 +128,8 @@ pub(crate) struct Failure {
     pub(crate) fault: Value,
     /// Everything the build said.
     pub(crate) log: String,
-    told: String,
+    /// The same, with what is no event.
+    pub(crate) told: String,
 }
 
 impl Failure {

@@ -5,7 +5,7 @@ use bindery_core::Fault;
 use super::check;
 
 fn judge(text: &str) -> Result<(), Fault> {
-    check("Dockerfile", text.as_bytes()).map(|_| ()).map_err(Fault::from)
+    check("Dockerfile", text.as_bytes(), &[]).map(|_| ()).map_err(Fault::from)
 }
 
 #[test]
@@ -106,8 +106,48 @@ fn a_file_that_is_no_dockerfile_is_refused() {
 }
 
 #[test]
-fn unpinned_bases_and_root_are_worth_a_warning() {
-    let warnings = |text: &str| check("Dockerfile", text.as_bytes()).unwrap().warnings;
-    assert_eq!(warnings("FROM a:1\nUSER root\n").len(), 2);
-    assert!(warnings("FROM a@sha256:00 AS b\nFROM b\nUSER root\nUSER ${NB_UID}\n").is_empty());
+fn a40_an_unpinned_base_root_and_no_jupyter_are_each_worth_a_warning() {
+    let warnings = |text: &str| check("Dockerfile", text.as_bytes(), &[]).unwrap().warnings;
+    let pinned = "FROM jupyter/a@sha256:00";
+    assert!(warnings(&format!("{pinned}\n")).is_empty());
+    for (text, word) in [
+        ("FROM jupyter/a:1\n".to_owned(), "Dockerfile:1: jupyter/a:1 is not pinned"),
+        (format!("{pinned}\nUSER root\n"), "Dockerfile:2: the image's user is root"),
+        (format!("{pinned}\nUSER 0:0\n"), "Dockerfile:2: the image's user is root"),
+        ("FROM a@sha256:00\nUSER 1000\n".to_owned(), "does not mention Jupyter"),
+    ] {
+        let said = warnings(&text);
+        assert!(said.len() == 1 && said[0].contains(word), "{text:?}: {said:?}");
+    }
+    assert_eq!(warnings("FROM a\n").len(), 3);
+    assert!(
+        warnings("FROM a@sha256:00 AS b\nFROM b\nUSER root\nUSER ${NB_UID}\nRUN pip install notebook\n").is_empty()
+    );
+}
+
+#[test]
+fn a_site_may_say_which_images_are_built_from() {
+    let bases = ["quay.io/jupyter/*", "debian", "python:3.12"].map(str::to_owned);
+    let judge = |text: &str| check("Dockerfile", text.as_bytes(), &bases).map(|_| ()).map_err(Fault::from);
+    for text in [
+        "FROM quay.io/jupyter/x:1 AS one\nFROM debian:12 AS two\nCOPY --from=one /a /a\nCOPY --from=0 /a /a\nFROM One\n",
+        "FROM debian@sha256:00\nFROM scratch\nFROM python:3.12@sha256:00\nCOPY a b\nCOPY --from=quay.io/jupyter/x /a /a\n",
+    ] {
+        judge(text).unwrap();
+    }
+    for (text, line) in [
+        ("FROM debian2\n", 1),
+        ("FROM python\n", 1),
+        ("FROM python:3.13\n", 1),
+        ("FROM debian:5000/x\n", 1),
+        ("FROM quay.io/jupyterx/y\n", 1),
+        ("ARG A=1\nFROM debian:$A\n", 2),
+        ("FROM debian\nCOPY --from=other /a /a\n", 2),
+        ("FROM debian\nCOPY --from=1 /a /a\n", 2),
+        ("FROM debian AS a\nFROM b\n", 2),
+    ] {
+        let fault = judge(text).unwrap_err();
+        assert_eq!((fault.line, fault.code.as_str()), (Some(line), "dockerfile-refused"), "{text:?}: {fault}");
+        assert!(fault.hint.unwrap().contains("quay.io/jupyter/*"));
+    }
 }

@@ -70,6 +70,11 @@ pub(crate) struct BuildConfig {
     /// Whether an image is tried before it is called built: started once as a session is, until its server answers and its default
     /// kernel computes 1+1. Once for each environment, and for each commit that runs something of its own on it.
     pub(crate) probe: bool,
+    /// Repositories with a Dockerfile of their own: `none` are built; `safe`: those in which nothing reaches beyond the build;
+    /// `full`: all, for a builder that can harm nobody else.
+    pub(crate) dockerfile_policy: bindery_buildpacks::DockerfilePolicy,
+    /// With `safe`, the images their Dockerfiles may start from: `name` with any tag or digest, or `beginning*`. Empty: any.
+    pub(crate) dockerfile_bases: Vec<String>,
     /// R.
     pub(crate) r: RConfig,
     /// Julia.
@@ -122,6 +127,8 @@ impl Default for BuildConfig {
             python_mirror: None,
             python_fallback: bindery_buildpacks::PythonFallback::default(),
             probe: true,
+            dockerfile_policy: bindery_buildpacks::DockerfilePolicy::default(),
+            dockerfile_bases: Vec::new(),
             r: RConfig::default(),
             julia: JuliaConfig::default(),
             conda: bindery_buildpacks::CondaOptions::default(),

@@ -30,9 +30,12 @@ pub struct BuildJob {
     pub dockerfile: String,
     /// The repository's content, if the build needs it.
     pub tree: Option<Arc<dyn Tree>>,
-    /// The directory of the context the content is put in; empty for the top. At the top and in [`OWN_DOCKERFILE_PREFIX`] the
-    /// repository's `.dockerignore` applies.
+    /// The directory of the context the content is put in; empty for the top.
     pub tree_prefix: String,
+    /// The file of the repository, written like a `.dockerignore`, that says what of it stays out of the context.
+    pub ignore_file: Option<String>,
+    /// Files that stay in whatever it says.
+    pub keep: Vec<String>,
     /// Further files.
     pub files: Vec<ContextFile>,
     /// Build arguments.

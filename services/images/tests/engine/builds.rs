@@ -236,6 +236,7 @@ async fn a_repositorys_dockerfile_sees_its_files_and_not_the_ignored_ones() {
     let name = fresh("bindery-test");
     let mut job = job(&name, &dockerfile, Some(MemoryTree::new(files).unwrap()));
     job.tree_prefix = String::new();
+    job.ignore_file = Some(".dockerignore".to_owned());
     let told = Arc::new(Told::default());
     images.build(job, told.clone()).await.unwrap();
     // Cached when the test ran before: then there are no lines, and the first run has shown them.

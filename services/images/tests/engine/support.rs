@@ -95,6 +95,8 @@ pub(crate) fn job(name: &ImageName, dockerfile: &str, tree: Option<MemoryTree>) 
         dockerfile: dockerfile.to_owned(),
         tree: tree.map(|tree| Arc::new(tree) as Arc<dyn bindery_core::Tree>),
         tree_prefix: "content".into(),
+        ignore_file: None,
+        keep: Vec::new(),
         files: Vec::new(),
         build_args: Vec::new(),
         labels: Vec::new(),
