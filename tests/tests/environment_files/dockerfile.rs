@@ -91,7 +91,7 @@ fn the_policy_of_the_site_decides_which_dockerfiles_are_built() {
     let Some(workshop) = Workshop::with("policy", &[("BUILD__DOCKERFILE_POLICY", "none")]) else { return };
     let base = workshop.engine.base_image.clone();
     let ordinary = [file("Dockerfile", format!("FROM {base}\n# jupyter\n"))];
-    let failure = workshop.try_build(&ordinary).err().expect("no Dockerfile is built");
+    let failure = workshop.try_build(&ordinary).expect_err("no Dockerfile is built");
     assert_eq!(failure.fault["code"], "dockerfile-refused", "{failure:#?}");
 
     // A second escape line is more than both parsers are known to read alike.
@@ -107,6 +107,6 @@ fn the_policy_of_the_site_decides_which_dockerfiles_are_built() {
     assert!(image.log.contains("as it stands"), "{}", image.log);
 
     let Some(workshop) = Workshop::with("policy", &[("BUILD__DOCKERFILE_BASES", "quay.io/jupyter/*")]) else { return };
-    let failure = workshop.try_build(&ordinary).err().expect("the base is not allowed");
+    let failure = workshop.try_build(&ordinary).expect_err("the base is not allowed");
     assert_eq!(failure.place(), "Dockerfile:1", "{failure:#?}");
 }

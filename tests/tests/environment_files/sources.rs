@@ -50,9 +50,9 @@ fn a46_every_form_of_ref_gives_its_commit_without_the_history_behind_it() {
             assert_eq!(image.sh("cat which"), which, "{reference}");
         }
     }
-    let failure = workshop.try_build_target(&[&address, "--ref", &large]).err().expect("it is too large");
+    let failure = workshop.try_build_target(&[&address, "--ref", &large]).expect_err("it is too large");
     assert!(failure.told.contains("too large"), "{failure:#?}");
-    let failure = workshop.try_build_target(&[&address, "--ref", "relase/v1"]).err().expect("there is no such ref");
+    let failure = workshop.try_build_target(&[&address, "--ref", "relase/v1"]).expect_err("there is no such ref");
     assert!(failure.told.contains("release/v1"), "{failure:#?}");
 }
 

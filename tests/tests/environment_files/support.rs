@@ -276,7 +276,7 @@ pub(crate) fn build(test: &str, files: &[RepoFile]) -> Option<Image> {
 #[track_caller]
 pub(crate) fn refuse(test: &str, files: &[RepoFile]) -> Option<Failure> {
     let workshop = Workshop::find(test)?;
-    let failure = workshop.try_build(files).err().expect("the build must fail");
+    let failure = workshop.try_build(files).expect_err("the build must fail");
     assert_eq!(failure.code, Some(1), "{failure:#?}");
     assert!(failure.fault["by"].is_string() && failure.said().len() > 10, "{failure:#?}");
     assert!(!workshop.images().iter().any(|name| name.contains("/repo:")), "a failed build left an image");
