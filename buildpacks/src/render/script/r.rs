@@ -51,6 +51,7 @@ pub(super) fn install(plan: &BuildPlan, action: &Action, apt: Vec<String>) -> Ve
     lines.push(format!(
         "sed \"s/{{codename}}/$codename/g\" {LENT}/r-system/Rprofile.site >> \"$(R RHOME)/etc/Rprofile.site\""
     ));
+    lines.push(super::SETTLE.to_owned());
     lines
 }
 
