@@ -6,6 +6,7 @@
 //! | `support.rs` | none: building a list of files with `bindery build`, and running commands in the image |
 //! | `basics.rs` | the base image, the configuration directory, `runtime.txt`, what an image leaves behind |
 //! | `dockerfile.rs` | a Dockerfile of the repository, `.dockerignore` |
+//! | `r.rs` | R: its kernel, `install.R`, `DESCRIPTION`, `renv.lock` |
 //! | `requirements.rs` | `requirements.txt` |
 //! | `scripts.rs` | `apt.txt`, `postBuild`, `start` |
 //! | `sources.rs` | refs, submodules, large files |
@@ -14,6 +15,7 @@
 
 mod basics;
 mod dockerfile;
+mod r;
 mod requirements;
 mod scripts;
 mod sources;
