@@ -76,10 +76,10 @@ pub(crate) struct Flags {
     /// An environment variable of the container: with its value, or only its name to copy it from here.
     #[arg(long = "env", short = 'e', value_name = "NAME[=VALUE]")]
     pub(crate) environment: Vec<String>,
-    /// A directory or volume to mount: SOURCE:TARGET[:ro].
+    /// A directory or volume to mount: `SOURCE:TARGET[:ro]`.
     #[arg(long = "volume", short = 'v', value_name = "SOURCE:TARGET")]
     pub(crate) volumes: Vec<String>,
-    /// A port to publish: [[ADDRESS:]PORT:]CONTAINER-PORT[/udp]. On loopback unless an address is named.
+    /// A port to publish: `[[ADDRESS:]PORT:]CONTAINER-PORT[/udp]`. On loopback unless an address is named.
     #[arg(long = "publish", short = 'p', value_name = "PORT:PORT")]
     pub(crate) publish: Vec<String>,
     /// Publish every port that the image names.
