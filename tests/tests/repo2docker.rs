@@ -80,8 +80,11 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         let Some(engine) = &self.engine else { return };
-        let filter = format!("reference=*{}/*", self.prefix);
-        let listed = engine.docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &filter]);
+        // With and without a registry in front.
+        let (own, pushed) = (format!("reference={}/*", self.prefix), format!("reference=*/{}/*", self.prefix));
+        let filters = ["--filter", &own, "--filter", &pushed];
+        let words = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
+        let listed = engine.docker(&[words.as_slice(), &filters].concat());
         for image in listed.unwrap_or_default().lines() {
             let _ = engine.docker(&["rmi", "--force", image]);
         }
