@@ -168,19 +168,27 @@ pub struct Pipeline {
     pub(crate) naming: Naming,
     pub(crate) site: Site,
     pub(crate) probe: Option<Arc<dyn ImageProbe>>,
+    pub(crate) tries_sessions: bool,
 }
 
 impl Pipeline {
     /// A pipeline over these worlds, which tries no image. With a registry, every image is pushed.
     #[must_use]
     pub fn new(images: Arc<dyn ImageBuilder>, registry: Option<Arc<dyn Registry>>, naming: Naming, site: Site) -> Self {
-        Self { images, registry, naming, site, probe: None }
+        Self { images, registry, naming, site, probe: None, tries_sessions: true }
     }
 
     /// The same with this probe: an image is called built once it has been tried.
     #[must_use]
     pub fn with_probe(mut self, probe: Option<Arc<dyn ImageProbe>>) -> Self {
         self.probe = probe;
+        self
+    }
+
+    /// The same, trying environments only: what is put on them need not be a notebook.
+    #[must_use]
+    pub fn trying_environments_only(mut self) -> Self {
+        self.tries_sessions = false;
         self
     }
 

@@ -60,7 +60,8 @@ impl Pipeline {
         image: &ImageRef,
         report: &Arc<dyn Report>,
     ) -> Result<(), Fault> {
-        let Some(probe) = self.probe.as_ref().filter(|_| is_worth_a_trial(plan)) else { return Ok(()) };
+        let worth_it = self.tries_sessions && is_worth_a_trial(plan);
+        let Some(probe) = self.probe.as_ref().filter(|_| worth_it) else { return Ok(()) };
         let progress = StepReporter::new(Arc::clone(report), None, Phase::Building, "repo");
         let Err(fault) = probe.probe(image, progress).await else { return Ok(()) };
         if let Err(error) = self.images.remove(&image.name).await {
@@ -259,6 +260,14 @@ mod tests {
         let fault = house.build("two", &[("README.md", "x")]).await.unwrap_err();
         assert_eq!((fault.by, fault.code.as_str(), fault.retry), (FaultBy::Us, "base-image-broken", false));
         assert_eq!(house.engine.kinds(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn where_only_environments_are_tried_a_session_image_is_taken_as_it_is() {
+        let mut house = House::new("repo");
+        house.pipeline = house.pipeline.trying_environments_only();
+        house.build("one", &[("start", "#!/bin/sh\nexit 1\n")]).await.unwrap();
+        assert_eq!(house.tried().len(), 1, "{:?}", house.tried());
     }
 
     #[tokio::test]

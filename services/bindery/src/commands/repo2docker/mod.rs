@@ -100,7 +100,10 @@ async fn carry_out(
     let registry = Arc::new(EngineRegistry::new(engine, registry));
     let report: Arc<dyn Report> = Arc::new(lines);
     // The environment's image stays in the engine: the account may be good for one name only.
-    let pipeline = Pipeline::new(wire::images(config), None, wire::naming(config), wire::site(config)?);
+    // An environment is found again by the service, so it is tried as there; the image itself is the caller's own affair.
+    let pipeline = Pipeline::new(wire::images(config), None, wire::naming(config), wire::site(config)?)
+        .with_probe(wire::probe(config)?)
+        .trying_environments_only();
     let Subject { tree, source, wishes, .. } = subject;
     let finished = build::make(&pipeline, tree, source, wishes, image, &report).await?;
     if flags.pushes() {
