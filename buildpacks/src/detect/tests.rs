@@ -354,7 +354,7 @@ fn a_file_of_the_repository_may_be_named_like_a_directory_of_the_base() {
 fn a44_a_dockerignore_keeps_files_out_of_the_image_but_not_those_the_plan_uses() {
     let top = planned(&[(".dockerignore", "*\n"), ("postBuild", SCRIPT), ("data.csv", "")]);
     assert_eq!(top.ignore_file.as_deref(), Some(".dockerignore"));
-    assert_eq!(render_session(&top, "x").keep, ["postBuild", ".dockerignore"]);
+    assert_eq!(render_session(&top, "x").keep, ["postBuild"]);
     assert_eq!(render_environment(&top).ignore_file, None);
     let inside = planned(&[("binder/.dockerignore", "*\n"), (".dockerignore", "x\n"), ("binder/start", SCRIPT)]);
     assert_eq!(inside.ignore_file.as_deref(), Some("binder/.dockerignore"));

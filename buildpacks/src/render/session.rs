@@ -45,7 +45,7 @@ pub fn render_session(plan: &BuildPlan, environment_image: &str) -> Rendered {
         files: environment::files(steps.into_iter()),
         tree_prefix: CONTENT_PREFIX.to_owned(),
         ignore_file: plan.ignore_file.clone(),
-        keep: plan.used.iter().map(|used| used.file.clone()).filter(|_| plan.ignore_file.is_some()).collect(),
+        keep: kept(plan),
         needs_tree: true,
         build_args: Vec::new(),
     }
@@ -61,6 +61,12 @@ fn prepare(base: &BuildPlan, step: &Step, user: Option<&NotebookUser>, contract:
     }
     text.push_str(&format!("WORKDIR {}\nUSER {}\n", contract.home, contract.user));
     text
+}
+
+/// Files the plan uses stay in the image whatever the ignore file says; that file itself is nobody's need.
+fn kept(plan: &BuildPlan) -> Vec<String> {
+    let Some(ignore_file) = &plan.ignore_file else { return Vec::new() };
+    plan.used.iter().map(|used| &used.file).filter(|file| *file != ignore_file).cloned().collect()
 }
 
 /// The exec form of these words.
