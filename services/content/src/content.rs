@@ -38,7 +38,7 @@ struct Shared {
     config: Config,
     forges: Forges,
     remotes: Remotes,
-    scratch: Scratch,
+    scratch: Arc<Scratch>,
 }
 
 impl GitContent {
@@ -60,7 +60,7 @@ impl GitContent {
         let shared = Shared {
             forges: Forges::new(&config)?,
             remotes: remotes.clone(),
-            scratch: Scratch::claim(&data_dir.join("content"))?,
+            scratch: Arc::new(Scratch::claim(&data_dir.join("content"))?),
             config,
         };
         Ok(Self {
@@ -103,7 +103,7 @@ impl GitContent {
 impl Shared {
     fn fetch(&self, resolved: &ResolvedRef, known: Option<Url>, task: &Task) -> Result<(GitTree, FetchReport), Error> {
         let limits = self.config.limits();
-        let store = ObjectStore::create(self.scratch.path())?;
+        let store = ObjectStore::create(&self.scratch)?;
         let mut session = self.remotes.session(task);
         let target = Target {
             commit: &resolved.commit,

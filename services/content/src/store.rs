@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bindery_core::{CommitId, Date};
 use git2::{Indexer, ObjectType, Odb, Oid};
 
 use crate::Error;
 use crate::config::{MAX_COMMIT_OBJECT, MAX_TREE_OBJECT};
+use crate::scratch::Scratch;
 use crate::task::Task;
 use crate::wire::{PackLimits, PackScan};
 
@@ -15,15 +17,18 @@ use crate::wire::{PackLimits, PackScan};
 pub(crate) struct ObjectStore {
     objects: Odb<'static>,
     directory: tempfile::TempDir,
+    /// What is read later must be there later, even when whoever fetched it is gone.
+    _scratch: Arc<Scratch>,
 }
 
 impl ObjectStore {
     /// An empty store below `scratch`.
-    pub(crate) fn create(scratch: &Path) -> Result<Self, Error> {
-        let directory = tempfile::Builder::new().prefix("git-").tempdir_in(scratch).map_err(|error| disk(&error))?;
+    pub(crate) fn create(scratch: &Arc<Scratch>) -> Result<Self, Error> {
+        let directory =
+            tempfile::Builder::new().prefix("git-").tempdir_in(scratch.path()).map_err(|error| disk(&error))?;
         std::fs::create_dir_all(pack_directory(directory.path())).map_err(|error| disk(&error))?;
         let objects = open(directory.path())?;
-        Ok(Self { objects, directory })
+        Ok(Self { objects, directory, _scratch: Arc::clone(scratch) })
     }
 
     /// A pack about to be received into this store.

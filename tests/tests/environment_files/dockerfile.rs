@@ -60,7 +60,10 @@ fn a44_a_dockerignore_in_the_configuration_directory_keeps_files_out_as_docker_d
     let patterns = "# what stays out\n*\n!keep.txt\n!deep\n\n**/x\n";
     let files = [
         file("binder/.dockerignore", patterns),
-        executable("binder/postBuild", "#!/bin/sh\nfind . -type f -not -path './.*' | sort > seen.txt\n"),
+        executable(
+            "binder/postBuild",
+            "#!/bin/sh\ntouch seen.txt\nfind . -type f -not -path './.*' | sort > seen.txt\n",
+        ),
         file("keep.txt", ""),
         file("lose.txt", ""),
         file("deep/x", ""),

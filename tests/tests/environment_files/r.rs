@@ -81,7 +81,7 @@ fn a34_a_locked_package_that_is_nowhere_fails_the_build_and_is_named() {
     let lock = r#"{"Packages": {"nosuchpackage": {"Package": "nosuchpackage", "Version": "1.0"}}}"#;
     let Some(failure) = refuse("a34_a_locked_package_that_is_nowhere", &[file("renv.lock", lock)]) else { return };
     assert!(failure.told.contains("could not be installed: nosuchpackage"), "{failure:#?}");
-    assert_eq!(failure.place(), "renv.lock");
+    assert_eq!(failure.place(), "renv.lock:1");
 }
 
 #[test]

@@ -8,6 +8,14 @@ pub(super) fn diagnose(evidence: &Evidence<'_>) -> Option<Diagnosis> {
 }
 
 fn r(evidence: &Evidence<'_>) -> Option<Diagnosis> {
+    // Our own step's words: `runtime.txt:1 asks for R 4.3; this site has R 4.2.2-1`.
+    if let Some((asked, have)) =
+        evidence.last(|line| line.split_once(" asks for R ")?.1.split_once("; this site has R "))
+    {
+        let message = format!("The repository asks for R {asked}; this site has R {have}.");
+        let hint = "Ask for the R this site has, or for none in particular.";
+        return Some(Diagnosis::user("r-not-available", message, hint));
+    }
     // `package ‘nosuch’ is not available for this version of R`, one or several.
     if let Some(name) = evidence.first(|line| {
         let (before, _) = line.split_once(" not available for this version of R")?;
