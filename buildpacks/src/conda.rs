@@ -108,6 +108,11 @@ impl CondaInstall {
     }
 }
 
+/// The address of something in the repository's content; where that lies, only the step that uses it knows.
+pub(crate) fn in_content(path: &str) -> String {
+    format!("content:{path}")
+}
+
 /// conda's name of a platform.
 pub(crate) fn subdir(platform: &str) -> &'static str {
     match platform.strip_prefix("linux/") {

@@ -1,11 +1,11 @@
 """Makes a conda environment: solves what is asked for, or takes exactly what a lock file lists, and installs it.
 
-    conda.py install REQUEST PREFIX CACHE
+    conda.py install REQUEST PREFIX CACHE CONTENT
     conda.py activate REQUEST PREFIX BASE_PREFIX
 
 REQUEST is a JSON file: `file` (for messages), `platform`, and either `channels` and `specs`, or `packages` with `url` and a hash;
 `date` leaves out packages published later; `variables` are set wherever the environment is active. CACHE holds packages and
-indexes between builds.
+indexes between builds; CONTENT is the directory that addresses such as `content:channel` start from.
 
 The second form writes what makes the environment the one people see: the shell's activation, and its kernels with the variables
 that its packages set.
@@ -41,6 +41,12 @@ def leave(status):
 def fail(message, *details):
     print(f"error: {message}", *details, sep="\n", file=sys.stderr)
     leave(1)
+
+
+def in_place(address, content):
+    """An address with the content's directory filled in."""
+    path = address.removeprefix("content:")
+    return address if path == address else f"file://{content}/{path}"
 
 
 def without_credentials(url):
@@ -307,6 +313,10 @@ def main(arguments):
     if arguments[0] == "install":
         import asyncio
 
+        for key in ("channels", "specs"):
+            request[key] = [in_place(text, arguments[4]) for text in request.get(key, [])]
+        for package in request.get("packages", []):
+            package["url"] = in_place(package["url"], arguments[4])
         asyncio.run(install(request, prefix, arguments[3]))
         leave(0)
     variables = {str(name): str(value) for name, value in request.get("variables", {}).items()}

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `support.rs` | none: building a list of files with `bindery build`, and running commands in the image |
 //! | `basics.rs` | the base image, the configuration directory, `runtime.txt`, what an image leaves behind |
+//! | `conda.rs` | `environment.yml` and explicit specs, from a channel that `tests/channel.py` makes |
 //! | `dockerfile.rs` | a Dockerfile of the repository, `.dockerignore` |
 //! | `r.rs` | R: its kernel, `install.R`, `DESCRIPTION`, `renv.lock` |
 //! | `requirements.rs` | `requirements.txt` |
@@ -14,6 +15,7 @@
 //! Rows that need what no test machine has are pictures of plans in `buildpacks`, under the same ids.
 
 mod basics;
+mod conda;
 mod dockerfile;
 mod r;
 mod requirements;

@@ -1,6 +1,6 @@
 //! Channels as a repository names them: by name, by address, or by a path of the repository's own.
 
-use crate::conda::CondaOptions;
+use crate::conda::{self, CondaOptions};
 use crate::error::{PlanError, shown};
 use crate::repo::Repo;
 
@@ -40,7 +40,7 @@ impl Channels {
             site.address(&site.defaults)
         } else if let Some(path) = local(repo, file, channel, line)? {
             self.in_content = true;
-            format!("file://{}/{path}", repo.contract.home)
+            conda::in_content(&path)
         } else if let Some((scheme, _)) = channel.split_once("://") {
             if !matches!(scheme, "https" | "http") {
                 return Err(PlanError::line(

@@ -2,7 +2,7 @@
 
 use super::channels::place;
 use super::{file_name, install};
-use crate::conda::{CondaInstall, subdir};
+use crate::conda::{CondaInstall, in_content as in_content_at, subdir};
 use crate::error::{PlanError, shown};
 use crate::packs::Draft;
 use crate::packs::python::{PIP_STEP, PipList, install_list};
@@ -32,7 +32,7 @@ pub(super) fn plan(
         package.url = match place(repo, &file.path, &package.url) {
             Some(Some(path)) if repo.tree.entry(&path).is_some_and(|entry| entry.kind.is_file()) => {
                 in_content = true;
-                format!("file://{}/{path}", repo.contract.home)
+                in_content_at(&path)
             }
             Some(_) => {
                 return refuse(

@@ -189,7 +189,7 @@ fn a_channel_of_the_repository_is_read_on_top_of_its_content() {
     let text = "channels: [./channel]\ndependencies: [beta]\n";
     let files = [("binder/environment.yml", text), ("binder/channel/noarch/repodata.json", "{}")];
     let plan = planned(&files);
-    assert_eq!(conda(&plan).unwrap().channels, ["file:///home/jovyan/binder/channel"]);
+    assert_eq!(conda(&plan).unwrap().channels, ["content:binder/channel"]);
     assert_eq!(ids(&plan), ["content", "conda"]);
     for (channel, line) in
         [("./missing", 1), ("../../channel", 1), ("/etc", 1), ("file:///etc", 1), ("ftp://x/y", 1), ("s3://x", 1)]
@@ -275,7 +275,7 @@ fn a_package_for_another_platform_or_from_elsewhere_is_refused_with_its_line() {
     }
     let file = ("channel/noarch/a-1-0.tar.bz2", "x");
     let plan = planned(&[("spec-file.txt", "@EXPLICIT\n./channel/noarch/a-1-0.tar.bz2\n"), file]);
-    assert_eq!(conda(&plan).unwrap().packages[0].url, "file:///home/jovyan/channel/noarch/a-1-0.tar.bz2");
+    assert_eq!(conda(&plan).unwrap().packages[0].url, "content:channel/noarch/a-1-0.tar.bz2");
     assert_eq!(ids(&plan), ["content", "conda"]);
     assert!(plan.notes.iter().any(|note| note.contains("have no hash")));
 }
