@@ -111,3 +111,16 @@ async fn what_is_missing_or_another_or_too_large_is_refused_by_name() {
     assert_eq!(site.server.requests().large, before, "nothing was fetched of what is too much");
     assert_eq!(site.left_on_disk(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_can_be_read_after_the_one_who_fetched_it_is_gone() {
+    let site = Site::new();
+    repository(&site, "outlives", &[file("a.csv", stored(&site, b"content")), file("b.txt", "b")]);
+    let (tree, _) = site.fetch("outlives", "HEAD").await.unwrap();
+    let Site { content, data, .. } = site;
+    drop(content);
+    assert_eq!(tree.read("a.csv", 100).unwrap(), b"content");
+    assert_eq!(tree.read("b.txt", 100).unwrap(), b"b");
+    drop(tree);
+    assert_eq!(std::fs::read_dir(data.path().join("content")).unwrap().count(), 0, "something was left on disk");
+}
