@@ -11,6 +11,7 @@
 //! | `tree.rs` | a repository's content at that commit, read as objects, never checked out |
 //! | `image.rs` | images, their names, digests and keys |
 //! | `build.rs` | a build: request, record, lease |
+//! | `provenance.rs` | what an image was made of and how |
 //! | `session.rs` | a session: request, record; `session_state.rs` its state machine |
 //! | `event.rs` | what a visitor sees, step by step |
 //! | `fault.rs` | what went wrong, whose fault it is, what to do |
@@ -26,6 +27,7 @@ mod git_ref;
 mod id;
 mod image;
 mod network;
+mod provenance;
 mod repo_url;
 mod resolved;
 pub mod seams;
@@ -44,6 +46,7 @@ pub use git_ref::{GitRef, GitRefError};
 pub use id::{BuildId, IdError, LaunchId, SessionId};
 pub use image::{BaseImage, BuiltImage, EnvironmentKey, ImageKey, ImageName, ImageNameError, ImageRef};
 pub use network::{Network, NetworkError};
+pub use provenance::{BaseRecord, Provenance};
 pub use repo_url::{RepoUrl, RepoUrlError};
 pub use resolved::{CommitId, CommitIdError, ResolvedRef};
 pub use secret::Secret;

@@ -1,11 +1,11 @@
-//! The four seams together, opened one way or the other.
+//! The five seams together, opened one way or the other.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bindery_core::Secret;
-use bindery_core::seams::{EventLog, Leases, Queue, SessionStore, StoreError};
+use bindery_core::seams::{EventLog, Leases, Provenances, Queue, SessionStore, StoreError};
 
 use crate::{Config, Error, embedded, redis};
 
@@ -16,6 +16,8 @@ pub struct Stores {
     pub queue: Arc<dyn Queue>,
     /// The log of each build and launch.
     pub events: Arc<dyn EventLog>,
+    /// What images were made of.
+    pub provenances: Arc<dyn Provenances>,
     /// Single flight across processes.
     pub leases: Arc<dyn Leases>,
     /// Session records.
@@ -33,12 +35,13 @@ pub(crate) trait Medium: Send + Sync {
 impl Stores {
     pub(crate) fn new<S>(store: S) -> Self
     where
-        S: Queue + EventLog + Leases + SessionStore + Medium + Clone + 'static,
+        S: Queue + EventLog + Provenances + Leases + SessionStore + Medium + Clone + 'static,
     {
         let store = Arc::new(store);
         Self {
             queue: Arc::clone(&store) as _,
             events: Arc::clone(&store) as _,
+            provenances: Arc::clone(&store) as _,
             leases: Arc::clone(&store) as _,
             sessions: Arc::clone(&store) as _,
             medium: store,

@@ -4,6 +4,7 @@ mod content;
 mod events;
 mod images;
 mod leases;
+mod provenances;
 mod queue;
 mod sessions;
 
@@ -13,6 +14,7 @@ pub use images::{
     BuildJob, BuildProgress, ContextFile, ImageBuilder, ImageProbe, OWN_DOCKERFILE_PREFIX, Progress, Registry,
 };
 pub use leases::{Lease, Leases};
+pub use provenances::Provenances;
 pub use queue::{Claimed, Queue};
 pub use sessions::{ContainerHandle, Observed, SessionBackend, SessionChange, SessionSpec, SessionStore, SessionWatch};
 

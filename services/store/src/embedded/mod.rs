@@ -9,6 +9,7 @@ mod events;
 mod file;
 mod hot;
 mod leases;
+mod provenances;
 mod prune;
 mod queue;
 mod sessions;

@@ -9,7 +9,7 @@ use redb::ReadableTable as _;
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use super::tables::{self, BUILDS, EVENTS, KEYS, LOGS, StoredBuild};
+use super::tables::{self, BUILDS, EVENTS, KEYS, LOGS, PROVENANCES, StoredBuild};
 use super::writer::Tx;
 use crate::error::unavailable;
 use crate::log::LogMeta;
@@ -100,6 +100,7 @@ fn forget_build(tx: &mut Tx<'_>, id: BuildId) -> Result<bool, StoreError> {
     if is_latest {
         tx.delete(KEYS, key.as_str())?;
     }
+    tx.delete(PROVENANCES, &name)?;
     tx.delete(BUILDS, &name)
 }
 

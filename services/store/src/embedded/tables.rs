@@ -1,4 +1,5 @@
-//! The tables of the file. Keys are text, values JSON, so that a file can be read by eye and by later versions.
+//! The tables of the file. Keys are text, values JSON, so that a file can be read by eye and by later versions;
+//! only provenances are compressed.
 
 use bindery_core::seams::StoreError;
 use bindery_core::{BuildRecord, Fence};
@@ -20,6 +21,8 @@ pub(super) const OPEN: Text = TableDefinition::new("open");
 pub(super) const LOGS: Text = TableDefinition::new("logs");
 /// Topic and event id to event.
 pub(super) const EVENTS: TableDefinition<'static, (&'static str, u64), &'static [u8]> = TableDefinition::new("events");
+/// Build id to its provenance, compressed.
+pub(super) const PROVENANCES: Text = TableDefinition::new("provenances");
 /// Session id to session.
 pub(super) const SESSIONS: Text = TableDefinition::new("sessions");
 /// Names to numbers that only grow.
@@ -53,7 +56,7 @@ pub(super) fn encode<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, Stor
 pub(super) fn create(database: &redb::Database) -> Result<(), StoreError> {
     let mut txn = database.begin_write().map_err(unavailable)?;
     txn.set_quick_repair(true);
-    for table in [BUILDS, KEYS, OPEN, LOGS, SESSIONS] {
+    for table in [BUILDS, KEYS, OPEN, LOGS, PROVENANCES, SESSIONS] {
         txn.open_table(table).map_err(unavailable)?;
     }
     txn.open_table(EVENTS).map_err(unavailable)?;

@@ -55,10 +55,14 @@ impl Tx<'_> {
     }
 
     pub(super) fn put<T: Serialize>(&mut self, table: Text, key: &str, value: &T) -> Result<(), StoreError> {
-        let bytes = tables::encode(key, value)?;
+        self.put_bytes(table, key, &tables::encode(key, value)?)
+    }
+
+    /// Writes a value that is not JSON.
+    pub(super) fn put_bytes(&mut self, table: Text, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.dirty = true;
         let mut table = self.txn.open_table(table).map_err(unavailable)?;
-        table.insert(key, bytes.as_slice()).map_err(unavailable)?;
+        table.insert(key, bytes).map_err(unavailable)?;
         Ok(())
     }
 

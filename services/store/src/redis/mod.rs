@@ -10,6 +10,7 @@
 //! | `key:<image key>` | the id of the latest build with that key |
 //! | `queue`, `running`, `recent` | sorted sets of build ids: by seq, by end of lease, by seq |
 //! | `log:<topic>`, `meta:<topic>` | stream of events; hash: last, bytes, ended, capped |
+//! | `provenance:<build id>` | JSON, compressed |
 //! | `lease:<name>` | hash: fence, holder, until |
 //! | `sessions`, `seen` | hashes by session id: the record; when it was last seen |
 //! | `seq`, `fence` | numbers that only grow |
@@ -18,6 +19,7 @@
 
 mod events;
 mod leases;
+mod provenances;
 mod queue;
 mod scripts;
 mod server;

@@ -33,6 +33,8 @@ mod leases;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod provenances;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod server;
