@@ -126,6 +126,10 @@ mod tests {
             Ok(base())
         }
 
+        async fn read_file(&self, _id: &str, _path: &str, _limit: usize) -> Result<Option<Vec<u8>>, Fault> {
+            Ok(None)
+        }
+
         async fn tag(&self, id: &str, name: &ImageName) -> Result<(), Fault> {
             self.names.lock().insert(name.to_string(), id.to_owned());
             Ok(())

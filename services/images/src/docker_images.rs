@@ -14,6 +14,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::build::{self, Activity};
+use crate::file_of::file_of;
 use crate::{Config, Engine, ImagesError, classify, disk};
 
 /// Builds and keeps images in one engine.
@@ -152,6 +153,10 @@ impl ImageBuilder for DockerImages {
             Some(image) => Ok(base(name, image)),
             None => Err(ImagesError::BaseMissing { name: name.to_owned(), reason: "it vanished".to_owned() }.into()),
         }
+    }
+
+    async fn read_file(&self, id: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(file_of(&self.engine, id, path, limit).await?)
     }
 
     async fn tag(&self, id: &str, name: &ImageName) -> Result<(), Fault> {

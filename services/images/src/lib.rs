@@ -18,6 +18,7 @@
 //! | `disk.rs` | whether there is room for another build |
 //! | `registry.rs`, `push.rs` | the `Registry` seam, by way of the engine |
 //! | `foreground.rs` | one container of an image, for the command line |
+//! | `file_of.rs` | one file of an image, without running it |
 //! | `error.rs` | everything that can go wrong, as a fault |
 
 mod build;
@@ -29,6 +30,7 @@ mod docker_images;
 mod dockerignore;
 mod engine;
 mod error;
+mod file_of;
 mod foreground;
 mod lines;
 mod messages;

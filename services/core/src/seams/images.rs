@@ -88,6 +88,13 @@ pub trait ImageBuilder: Send + Sync {
     /// The image is neither present nor to be pulled.
     async fn base(&self, name: &str) -> Result<BaseImage, Fault>;
 
+    /// The content of a file of the image with this id; `None` where it has no such file, or what is there is no regular file. Nothing of
+    /// the image runs.
+    ///
+    /// # Errors
+    /// The file is larger than `limit` bytes, or the engine cannot be asked.
+    async fn read_file(&self, id: &str, path: &str, limit: usize) -> Result<Option<Vec<u8>>, Fault>;
+
     /// Gives the image with this id a further name; one that another image had is taken from it.
     ///
     /// # Errors

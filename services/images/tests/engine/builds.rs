@@ -298,3 +298,22 @@ async fn more_builds_than_may_run_wait_and_say_so() {
     assert!(waiting.lines().contains(&second.to_string()));
     images.remove(&second).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_file_of_an_image_is_read_without_running_it() {
+    let images = images!("a_file_of_an_image_is_read_without_running_it");
+    let name = fresh("file");
+    let text = format!(
+        "FROM {BASE}\nRUN echo hello >/note; exec 2>/dev/null; cat /bin/ls >/big; exit 0\nENTRYPOINT [\"/bin/no\"]\n"
+    );
+    let built = images.build(job(&name, &text, None), Arc::new(Told::default())).await.unwrap();
+    assert_eq!(images.read_file(&built.id, "/note", 100).await.unwrap().as_deref(), Some(b"hello\n".as_slice()));
+    assert_eq!(images.read_file(&built.id, "/none", 100).await.unwrap(), None);
+    assert_eq!(images.read_file(&built.id, "/bin", 1 << 30).await.unwrap(), None, "a directory");
+    let fault = images.read_file(&built.id, "/big", 100).await.unwrap_err();
+    assert!(fault.message.contains("/big is larger than 100 bytes"), "{fault}");
+    // A container that was left behind would keep the image.
+    images.remove(&name).await.unwrap();
+    assert_eq!(images.find(&name).await.unwrap(), None);
+    assert!(images.read_file(&built.id, "/note", 100).await.is_err());
+}
