@@ -50,7 +50,10 @@ pub use plan::{
     PythonChoice, PythonInstall, PythonTarget, RPackage, RequirementsFile, Sources, Step, UsedFile, step_file,
 };
 pub use python_version::{PythonFallback, is_python_version};
-pub use render::{Rendered, render_dockerfile_repo, render_environment, render_session};
+pub use render::{
+    BILL_OF_MATERIALS, PROVENANCE, Rendered, is_record_vertex, render_dockerfile_repo, render_environment,
+    render_record, render_session, with_provenance,
+};
 pub use session_options::{NotebookUser, SessionOptionError, SessionOptions};
 pub use vertex::step_of_vertex;
 

@@ -2,6 +2,7 @@
 
 use bindery_core::{Date, EnvironmentKey};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::conda::{CondaInstall, CondaOptions};
@@ -156,6 +157,20 @@ impl BuildPlan {
     #[must_use]
     pub fn content_directory(&self) -> String {
         self.session.seen(&self.contract).home
+    }
+
+    /// The plan as `plan.schema.json` describes it and everybody is shown it: what is asked of every plan is there, if only as null.
+    ///
+    /// # Errors
+    /// None that a plan can cause.
+    pub fn shown(&self) -> serde_json::Result<Value> {
+        let mut value = serde_json::to_value(self)?;
+        if let Some(keys) = value.as_object_mut() {
+            for language in ["python", "r", "julia"] {
+                keys.entry(language).or_insert(Value::Null);
+            }
+        }
+        Ok(value)
     }
 
     /// Whether the repository brings its own Dockerfile, for [`crate::render_dockerfile_repo`].

@@ -7,6 +7,7 @@ mod context;
 mod dockerfile;
 mod environment;
 mod languages;
+mod record;
 mod script;
 mod session;
 
@@ -14,6 +15,7 @@ use bindery_core::seams::ContextFile;
 
 pub use dockerfile::render_dockerfile_repo;
 pub use environment::render_environment;
+pub use record::{BILL_OF_MATERIALS, PROVENANCE, is_record_vertex, render_record, with_provenance};
 pub use session::render_session;
 
 /// A Dockerfile and what its build context must hold.

@@ -9,7 +9,7 @@ use bindery_buildpacks::{
     BuildPlan, PlanOptions, asks_for_r, bringing_r, render_dockerfile_repo, render_environment, render_session,
 };
 use bindery_core::{BaseImage, Fault};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::target::{self, Subject};
 use crate::cli::Target;
@@ -27,7 +27,7 @@ pub(crate) async fn plan(config: &Config, target: &Target, as_json: bool) -> any
         Err(error) => Err(error.downcast::<Fault>()?),
     };
     match planned {
-        Ok(plan) if as_json => writeln!(out, "{}", serde_json::to_string_pretty(&shown(&plan)?)?)?,
+        Ok(plan) if as_json => writeln!(out, "{}", serde_json::to_string_pretty(&plan.shown()?)?)?,
         Ok(plan) => out.write_all(describe(&plan).as_bytes())?,
         Err(fault) if as_json => {
             writeln!(out, "{}", serde_json::to_string_pretty(&json!({"fault": fault}))?)?;
@@ -36,17 +36,6 @@ pub(crate) async fn plan(config: &Config, target: &Target, as_json: bool) -> any
         Err(fault) => return Err(fault.into()),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A plan as `buildpacks/plan.schema.json` describes it: what is asked of every plan is there, if only as null.
-fn shown(plan: &BuildPlan) -> serde_json::Result<Value> {
-    let mut value = serde_json::to_value(plan)?;
-    if let Some(keys) = value.as_object_mut() {
-        for language in ["python", "r", "julia"] {
-            keys.entry(language).or_insert(Value::Null);
-        }
-    }
-    Ok(value)
 }
 
 /// `bindery dockerfile`.
