@@ -168,57 +168,40 @@ impl Site {
         }
     }
 
-    /// Why there is none: a wish that nothing meets, or two that do not go together.
+    /// Why there is none: a wish that nothing meets, two that do not go together, or one that this site does not meet.
     fn refusal(&self, wants: &[PythonWant]) -> PlanError {
         let code = "python-not-available";
-        let known: Vec<PythonVersion> = every_series().collect();
-        for one in wants {
-            if self.candidates.iter().any(|candidate| candidate.satisfies(one)) {
-                continue;
-            }
-            let message = format!("The repository asks for Python {}; {}.", one.text, self.available());
-            let alone = std::slice::from_ref(one);
-            let exists = known.iter().any(|series| can_be_had(*series) && series_allowed(*series, alone));
-            if exists {
-                let hint = format!(
-                    "That Python exists, but this site cannot fetch it: its operator can add it to build.pythons. Until then, {}.",
-                    self.advice(one)
-                );
-                return PlanError::Site { code, file: one.file.clone(), line: Some(one.line), message, hint };
-            }
+        let message = |one: &PythonWant| format!("The repository asks for Python {}; {}.", one.text, self.available());
+        let (exist, never): (Vec<&PythonWant>, Vec<&PythonWant>) = wants
+            .iter()
+            .filter(|one| !self.candidates.iter().any(|candidate| candidate.satisfies(one)))
+            .partition(|one| {
+                every_series().any(|series| can_be_had(series) && series_allowed(series, std::slice::from_ref(one)))
+            });
+        if let Some(one) = never.first() {
             let mut hint = self.advice(one);
             hint.replace_range(..1, &hint.get(..1).unwrap_or_default().to_uppercase());
-            return PlanError::line(&one.file, one.line, message, format!("{hint}.")).coded(code);
+            return PlanError::line(&one.file, one.line, message(one), format!("{hint}.")).coded(code);
         }
-        // Each alone could be met.
-        let Some(together) = self.against(wants) else {
-            return PlanError::Render("a Python was refused without a reason".to_owned());
-        };
-        let [first, second] = &together;
-        let message = format!(
-            "{} asks for Python {} and {} for Python {}; {}.",
-            first.place(),
-            first.text,
-            second.place(),
-            second.text,
-            if known.iter().any(|series| series_allowed(*series, &together[..])) {
-                format!("no Python of this site is both: {}", self.available())
-            } else {
-                "no Python is both".to_owned()
-            }
-        );
-        PlanError::line(&second.file, second.line, message, "Make the two files ask for the same Python.").coded(code)
-    }
-
-    /// Two wishes that nothing here meets together; the first and the last where it takes more than two.
-    fn against(&self, wants: &[PythonWant]) -> Option<[PythonWant; 2]> {
-        let pairs = wants.iter().enumerate().flat_map(|(index, second)| {
-            wants.iter().take(index).map(|first| [first.clone(), second.clone()]).collect::<Vec<_>>()
-        });
-        pairs
-            .clone()
-            .find(|pair| self.newest(pair).is_none())
-            .or_else(|| Some([wants.first()?.clone(), wants.last()?.clone()]))
+        // Whatever a site could fetch, these two would not go together.
+        let apart = pairs(wants).find(|pair| !every_series().any(|series| series_allowed(series, pair)));
+        if let Some(pair) = apart {
+            return conflict(&pair, "no Python is both");
+        }
+        if let Some(one) = exist.first() {
+            let hint = format!(
+                "That Python exists, but this site cannot fetch it: its operator can add it to build.pythons. Until then, {}.",
+                self.advice(one)
+            );
+            let (file, line) = (one.file.clone(), Some(one.line));
+            return PlanError::Site { code, file, line, message: message(one), hint };
+        }
+        // Each alone could be met here; it may take more than two to rule out every one.
+        let here = pairs(wants).find(|pair| self.newest(pair).is_none());
+        match here.or_else(|| Some([wants.first()?.clone(), wants.last()?.clone()])) {
+            Some(pair) => conflict(&pair, &format!("no Python of this site is both: {}", self.available())),
+            None => PlanError::Render("a Python was refused without a reason".to_owned()),
+        }
     }
 
     fn advice(&self, want: &PythonWant) -> String {
@@ -229,6 +212,20 @@ impl Site {
             format!("let {} allow Python {series}", want.place())
         }
     }
+}
+
+/// Every two wishes, the earlier one first.
+fn pairs(wants: &[PythonWant]) -> impl Iterator<Item = [PythonWant; 2]> {
+    let before = |index: usize| wants.iter().take(index);
+    wants.iter().enumerate().flat_map(move |(index, second)| before(index).map(|first| [first.clone(), second.clone()]))
+}
+
+/// Two wishes of which only one can be met.
+fn conflict([first, second]: &[PythonWant; 2], reason: &str) -> PlanError {
+    let (one, other) = (first.place(), second.place());
+    let message = format!("{one} asks for Python {} and {other} for Python {}; {reason}.", first.text, second.text);
+    PlanError::line(&second.file, second.line, message, "Make the two files ask for the same Python.")
+        .coded("python-not-available")
 }
 
 /// Points everything at the chosen Python.

@@ -109,11 +109,17 @@ fn a_version_the_site_could_have_is_the_sites_fault_and_one_that_is_not_is_the_a
 
 #[test]
 fn two_files_that_no_python_satisfies_are_refused_naming_both() {
-    let fault = refused(&[("runtime.txt", "python-3.12"), (".python-version", "3.13")], &OFFERED);
-    assert_eq!((fault.by, fault.code.as_str()), (FaultBy::User, "python-not-available"));
-    for what in ["runtime.txt:1", "3.12", ".python-version:1", "3.13", "no Python is both"] {
-        assert!(fault.message.contains(what), "{fault}");
+    // Whatever the site has.
+    for pythons in [OFFERED.as_slice(), &["3.12"], &["3.13"], &[]] {
+        let fault = refused(&[("runtime.txt", "python-3.12"), (".python-version", "3.13")], pythons);
+        assert_eq!((fault.by, fault.code.as_str()), (FaultBy::User, "python-not-available"));
+        for what in ["runtime.txt:1", "3.12", ".python-version:1", "3.13", "no Python is both"] {
+            assert!(fault.message.contains(what), "{fault}");
+        }
     }
+    // Two that a Python there is would meet, but not here.
+    let fault = refused(&[("runtime.txt", "python-3"), (".python-version", ">=3.12")], &[]);
+    assert_eq!((fault.by, fault.place().as_deref()), (FaultBy::Us, Some(".python-version:1")));
     assert_eq!(version(&[("runtime.txt", "python-3"), (".python-version", "3.13")]).0, "3.13");
 }
 

@@ -6,20 +6,13 @@ use std::process::Command;
 use bindery_tests::engine::Engine;
 use bindery_tests::repos::file;
 
-use crate::support::{Shared, Workshop, build, inspect, refuse};
+use crate::support::{Shared, Workshop, base_python, build, inspect, refuse};
 
 /// A repository that asks for nothing.
 static PLAIN: Shared = Shared::new();
 
 fn plain() -> Vec<bindery_tests::repos::RepoFile> {
     vec![file("README.md", "hello")]
-}
-
-/// The series of the base's own Python, by its label.
-fn base_python(workshop: &Workshop) -> String {
-    let template = "{{index .Config.Labels \"io.bindery.python\"}}";
-    let version = inspect(&workshop.engine, &workshop.engine.base_image, template);
-    version.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 #[test]
@@ -73,7 +66,7 @@ fn a08_an_empty_binder_directory_gives_the_default_and_says_what_it_hides() {
 #[test]
 fn a14_runtime_txt_names_the_python_by_series_or_major() {
     let Some(workshop) = Workshop::find("a14") else { return };
-    let series = base_python(&workshop);
+    let series = base_python(&workshop.engine);
     for asked in [series.as_str(), "3"] {
         let image = workshop.build(&[file("runtime.txt", format!("python-{asked}\n"))]);
         assert!(image.sh("python -V").starts_with(&format!("Python {series}.")), "python-{asked}");
@@ -84,7 +77,7 @@ fn a14_runtime_txt_names_the_python_by_series_or_major() {
 #[test]
 fn a15_a_patch_release_pins_the_series_and_says_that_it_does() {
     let Some(workshop) = Workshop::find("a15") else { return };
-    let series = base_python(&workshop);
+    let series = base_python(&workshop.engine);
     // One that the base does not have.
     let image = workshop.build(&[file("runtime.txt", format!("python-{series}.99\n"))]);
     assert!(image.sh("python -V").starts_with(&format!("Python {series}.")));

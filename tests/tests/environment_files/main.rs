@@ -7,6 +7,7 @@
 //! | `basics.rs` | the base image, the configuration directory, `runtime.txt`, what an image leaves behind |
 //! | `conda.rs` | `environment.yml` and explicit specs, from a channel that `tests/channel.py` makes |
 //! | `dockerfile.rs` | a Dockerfile of the repository, `.dockerignore` |
+//! | `pythons.rs` | a Python of the kernel's own, from a mirror that `tests/python_mirror.sh` makes |
 //! | `r.rs` | R: its kernel, `install.R`, `DESCRIPTION`, `renv.lock` |
 //! | `requirements.rs` | `requirements.txt` |
 //! | `scripts.rs` | `apt.txt`, `postBuild`, `start` |
@@ -17,6 +18,7 @@
 mod basics;
 mod conda;
 mod dockerfile;
+mod pythons;
 mod r;
 mod requirements;
 mod scripts;

@@ -182,9 +182,8 @@ impl Image {
     #[track_caller]
     pub(crate) fn start(&self, options: &[&str]) -> Server {
         let label = format!("io.bindery.test={}", self.workshop.prefix);
-        let words = ["run", "--detach", "--network", "none", "--label", &label];
-        let id = self.workshop.engine.docker(&[&words, options, &[&self.name]].concat()).unwrap();
-        Server { workshop: Arc::clone(&self.workshop), id: id.trim().to_owned() }
+        let options = [["--network", "none", "--label", &label].as_slice(), options].concat();
+        Server::start(&self.workshop.engine, &options, &self.name, &[])
     }
 
     /// What a shell script in the image prints; it must succeed.
@@ -201,6 +200,19 @@ impl Image {
         let ran = self.run(&["python", "-c", program]);
         assert_eq!(ran.code, Some(0), "{program}: {ran:#?}");
         ran.out
+    }
+
+    /// What the default kernel prints for a program, started as a server starts it; it must succeed.
+    #[track_caller]
+    pub(crate) fn kernel(&self, program: &str) -> String {
+        self.python(&format!(
+            "from jupyter_client.manager import start_new_kernel\n\
+             manager, client = start_new_kernel(startup_timeout=100)\n\
+             hook = lambda message: print(message['content'].get('text', ''), end='')\n\
+             reply = client.execute_interactive({program:?}, timeout=100, output_hook=hook)\n\
+             manager.shutdown_kernel(now=True)\n\
+             assert reply['content']['status'] == 'ok', reply"
+        ))
     }
 
     /// A field of the image's description, as a template of the engine's client.
@@ -226,19 +238,32 @@ impl Image {
 
 /// A container in the background, removed when dropped.
 pub(crate) struct Server {
-    workshop: Arc<Workshop>,
+    engine: Engine,
     id: String,
 }
 
 impl Server {
+    /// Starts one: options of `docker run`, an image, a command.
+    #[track_caller]
+    pub(crate) fn start(engine: &Engine, options: &[&str], image: &str, command: &[&str]) -> Self {
+        let id = engine.docker(&[&["run", "--detach"], options, &[image], command].concat()).unwrap();
+        Self { engine: engine.clone(), id: id.trim().to_owned() }
+    }
+
+    /// Its address on the engine's own network, where builds are too.
+    #[track_caller]
+    pub(crate) fn address(&self) -> String {
+        let template = "{{.NetworkSettings.IPAddress}}";
+        let address = self.engine.docker(&["inspect", "--format", template, &self.id]).unwrap().trim().to_owned();
+        assert!(!address.is_empty(), "the container is on no network");
+        address
+    }
+
     /// What a command in it prints; it must succeed.
     #[track_caller]
     pub(crate) fn exec(&self, command: &[&str]) -> String {
         let words = ["exec", self.id.as_str()];
-        self.workshop.engine.docker(&[&words, command].concat()).unwrap_or_else(|error| {
-            let logs = self.workshop.engine.docker(&["logs", &self.id]).unwrap_or_default();
-            panic!("{error:#}\n{logs}")
-        })
+        self.engine.docker(&[&words, command].concat()).unwrap_or_else(|error| panic!("{error:#}\n{}", self.logs()))
     }
 
     /// Runs a command again and again until it succeeds; what it printed.
@@ -247,18 +272,29 @@ impl Server {
         let words = ["exec", self.id.as_str()];
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.workshop.engine.docker(&[&words, command].concat()) {
+            match self.engine.docker(&[&words, command].concat()) {
                 Ok(said) => return said,
-                Err(error) => assert!(Instant::now() < deadline, "{error:#}"),
+                Err(error) => assert!(Instant::now() < deadline && self.runs(), "{error:#}\n{}", self.logs()),
             }
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Everything it printed.
+    pub(crate) fn logs(&self) -> String {
+        let output = self.engine.client("docker").args(["logs", &self.id]).output().unwrap();
+        [output.stdout, output.stderr].iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+    }
+
+    fn runs(&self) -> bool {
+        let state = self.engine.docker(&["inspect", "--format", "{{.State.Running}}", &self.id]);
+        state.is_ok_and(|state| state.trim() == "true")
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.workshop.engine.docker(&["rm", "--force", "--volumes", &self.id]);
+        let _ = self.engine.docker(&["rm", "--force", "--volumes", &self.id]);
     }
 }
 
@@ -285,24 +321,38 @@ pub(crate) fn refuse(test: &str, files: &[RepoFile]) -> Option<Failure> {
     Some(failure)
 }
 
-/// An image that several rows look at: built by the first, removed with the last.
-pub(crate) struct Shared(Mutex<Weak<Image>>);
+/// The series of the base's own Python, by its label.
+pub(crate) fn base_python(engine: &Engine) -> String {
+    let version = inspect(engine, &engine.base_image, "{{index .Config.Labels \"io.bindery.python\"}}");
+    version.split('.').take(2).collect::<Vec<_>>().join(".")
+}
 
-impl Shared {
+/// Something that several rows look at: made by the first, gone with the last.
+pub(crate) struct Shared<T = Image>(Mutex<Weak<T>>);
+
+impl<T> Shared<T> {
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(Weak::new()))
     }
 
+    /// What `make` gives, unless another row has it already.
+    #[track_caller]
+    pub(crate) fn get(&self, make: impl FnOnce() -> Option<T>) -> Option<Arc<T>> {
+        // Another row's failed attempt is no reason not to try again.
+        let mut slot = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(there) = slot.upgrade() {
+            return Some(there);
+        }
+        let made = Arc::new(make()?);
+        *slot = Arc::downgrade(&made);
+        Some(made)
+    }
+}
+
+impl Shared {
     /// The image of `files`, which must be the same for every caller.
     #[track_caller]
     pub(crate) fn image(&self, test: &str, files: impl FnOnce() -> Vec<RepoFile>) -> Option<Arc<Image>> {
-        // Another row's failed build is no reason not to try again.
-        let mut slot = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(image) = slot.upgrade() {
-            return Some(image);
-        }
-        let image = Arc::new(build(test, &files())?);
-        *slot = Arc::downgrade(&image);
-        Some(image)
+        self.get(|| build(test, &files()))
     }
 }
