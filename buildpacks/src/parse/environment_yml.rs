@@ -90,12 +90,17 @@ fn channels(file: &str, node: &Node, out: &mut Environment) -> Result<(), PlanEr
 }
 
 fn dependencies(file: &str, node: &Node, out: &mut Environment) -> Result<(), PlanError> {
-    let Some(list) = node.list() else {
-        let message = match node.value {
-            Value::Null => "`dependencies:` is empty.".to_owned(),
-            _ => format!("`dependencies:` is {}, not a list.", node.kind()),
-        };
-        return Err(PlanError::line(file, node.line, message, "List packages below it, or remove it."));
+    let list = match &node.value {
+        Value::List(list) => list,
+        // `{}` says as little as `[]`.
+        Value::Map(pairs) if pairs.is_empty() => return Ok(()),
+        other => {
+            let message = match other {
+                Value::Null => "`dependencies:` is empty.".to_owned(),
+                _ => format!("`dependencies:` is {}, not a list.", node.kind()),
+            };
+            return Err(PlanError::line(file, node.line, message, "List packages below it, or remove it."));
+        }
     };
     for entry in list {
         match &entry.value {
@@ -237,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_file_that_says_nothing_is_none() {
-        for text in ["", "# x\n", "name: x\n", "dependencies: []\n"] {
+        for text in ["", "# x\n", "name: x\n", "dependencies: []\n", "dependencies: {}\n"] {
             assert!(read(text).specs.is_empty(), "{text:?}");
         }
     }
@@ -251,6 +256,7 @@ mod tests {
             ("name: x\ndependencies:\n", 2),
             ("name: x\ndependencies: numpy\n", 2),
             ("dependencies:\n  numpy: 1\n", 2),
+            ("name: x\ndependencies: {numpy: 1}\n", 2),
             ("dependencies:\n  - numpy\n  - 3.12\n", 3),
             ("dependencies:\n  - numpy\n  -\n", 3),
             ("dependencies:\n  - [numpy]\n", 2),
