@@ -17,6 +17,9 @@ const HELPERS: [&str; 6] = ["remotes", "devtools", "BiocManager", "pak", "renv",
 /// Functions that pass the names they are given on.
 const PASSING: [&str; 9] =
     ["c", "setdiff", "unique", "as.character", "rownames", "installed.packages", "paste0", "if", "new"];
+/// How many tokens and names all expressions of a script may have together; those of one that lies in another count again. What goes
+/// beyond is not read.
+const READS: usize = 200_000;
 
 /// What a script asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,31 +38,45 @@ enum Token {
     Assign,
 }
 
+impl Token {
+    /// By how much more brackets are open behind it than in front of it.
+    fn opens(&self) -> i64 {
+        match self {
+            Self::Sign('(' | '{' | '[') => 1,
+            Self::Sign(')' | '}' | ']') => -1,
+            _ => 0,
+        }
+    }
+}
+
 /// Reads a script. Only what is no text at all is an error.
 pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Script, PlanError> {
     let tokens = tokens(&text::decode(file, bytes)?);
     let mut script = Script::default();
-    let mut known: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut reader = Reader { known: BTreeMap::new(), left: READS };
     for (at, token) in tokens.iter().enumerate() {
         let Token::Name(name) = token else { continue };
         let rest = tokens.get(at + 1..).unwrap_or_default();
         match rest {
             // pkgs <- c("a", "b")
             [Token::Assign, expression @ ..] => {
-                known.insert(name, names(until_end(expression), &known).0);
+                let expression = reader.until_end(expression);
+                let (found, _) = reader.names(expression);
+                reader.known.insert(name, found);
             }
             // for (name in c("a", "b"))
             [Token::Name(word), expression @ ..] if word == "in" => {
-                known.insert(name, names(until_closed(expression), &known).0);
+                let expression = reader.until_closed(expression);
+                let (found, _) = reader.names(expression);
+                reader.known.insert(name, found);
             }
-            [Token::Sign(':'), Token::Sign(':'), ..] if HELPERS.contains(&name.as_str()) => {
-                add(&mut script, name.clone())
-            }
+            [Token::Sign(':'), Token::Sign(':'), ..] if HELPERS.contains(&name.as_str()) => add(&mut script, name),
             [Token::Sign('('), arguments @ ..] if INSTALLERS.contains(&name.as_str()) => {
-                let (found, complete) = names(packages_of(until_closed(arguments)), &known);
+                let arguments = reader.until_closed(arguments);
+                let (found, complete) = reader.names(packages_of(arguments));
                 script.opaque |= !complete || found.is_empty();
                 for name in found {
-                    if is_name(&name) { add(&mut script, name) } else { script.opaque = true }
+                    if is_name(name) { add(&mut script, name) } else { script.opaque = true }
                 }
             }
             [Token::Sign('('), ..] => {
@@ -68,46 +85,80 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Script, PlanError> {
             }
             _ => {}
         }
+        if reader.left == 0 {
+            script.opaque = true;
+            break;
+        }
     }
     Ok(script)
 }
 
-fn add(script: &mut Script, name: String) {
+fn add(script: &mut Script, name: &str) {
     if script.packages.len() >= MANY {
         script.opaque = true;
-    } else if !script.packages.contains(&name) {
-        script.packages.push(name);
+    } else if !script.packages.iter().any(|known| known == name) {
+        script.packages.push(name.to_owned());
     }
 }
 
-/// The strings an expression holds, through variables that are known; whether every part of it is understood.
-fn names(expression: &[Token], known: &BTreeMap<&str, Vec<String>>) -> (Vec<String>, bool) {
-    let (mut out, mut complete) = (Vec::new(), true);
-    for token in expression {
-        match token {
-            Token::Text(text) => out.push(text.clone()),
-            Token::Name(name) => match known.get(name.as_str()) {
-                Some(strings) => out.extend(strings.iter().cloned()),
-                None => complete &= PASSING.contains(&name.as_str()),
-            },
-            Token::Sign(_) | Token::Assign => {}
+/// What is known so far, and how much may still be read.
+struct Reader<'a> {
+    /// The strings that variables hold.
+    known: BTreeMap<&'a str, Vec<&'a str>>,
+    left: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// The strings an expression holds, through variables that are known; whether every part of it is understood.
+    fn names(&mut self, expression: &'a [Token]) -> (Vec<&'a str>, bool) {
+        let (mut out, mut complete) = (Vec::new(), true);
+        for token in expression {
+            match token {
+                Token::Text(text) => out.push(text.as_str()),
+                Token::Name(name) => match self.known.get(name.as_str()) {
+                    Some(strings) => out.extend(strings),
+                    None => complete &= PASSING.contains(&name.as_str()),
+                },
+                Token::Sign(_) | Token::Assign => {}
+            }
+            if out.len() > MANY {
+                complete = false;
+                break;
+            }
         }
-        if out.len() > MANY {
-            return (out, false);
-        }
+        self.left = self.left.saturating_sub(out.len());
+        (out, complete)
     }
-    (out, complete)
+
+    /// Up to the bracket that closes one opened before.
+    fn until_closed(&mut self, tokens: &'a [Token]) -> &'a [Token] {
+        self.until(tokens, |depth, _| depth < 0)
+    }
+
+    /// Up to the end of a statement: a line's end outside brackets.
+    fn until_end(&mut self, tokens: &'a [Token]) -> &'a [Token] {
+        self.until(tokens, |depth, token| depth < 0 || (depth == 0 && matches!(token, Token::Sign('\n' | ';'))))
+    }
+
+    /// Up to the token that ends it, given how many brackets are open behind that token.
+    fn until(&mut self, tokens: &'a [Token], ends: impl Fn(i64, &Token) -> bool) -> &'a [Token] {
+        let tokens = tokens.get(..self.left.min(tokens.len())).unwrap_or_default();
+        let mut depth = 0;
+        let end = tokens.iter().position(|token| {
+            depth += token.opens();
+            ends(depth, token)
+        });
+        let end = end.unwrap_or(tokens.len());
+        self.left = self.left.saturating_sub(end);
+        tokens.get(..end).unwrap_or_default()
+    }
 }
 
 /// The argument that names packages: the first that has no name, or `pkgs`.
 fn packages_of(arguments: &[Token]) -> &[Token] {
-    let mut depth = 0usize;
+    let mut depth = 0;
     let mut parts = arguments.split(|token| {
-        match token {
-            Token::Sign('(' | '{' | '[') => depth += 1,
-            Token::Sign(')' | '}' | ']') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+        depth += token.opens();
         depth == 0 && *token == Token::Sign(',')
     });
     let named = |part: &[Token]| match part {
@@ -119,34 +170,6 @@ fn packages_of(arguments: &[Token]) -> &[Token] {
         Some(part) => part,
         None => &[],
     }
-}
-
-/// Up to the bracket that closes one opened before.
-fn until_closed(tokens: &[Token]) -> &[Token] {
-    let mut depth = 0i64;
-    let end = tokens.iter().position(|token| {
-        match token {
-            Token::Sign('(' | '{' | '[') => depth += 1,
-            Token::Sign(')' | '}' | ']') => depth -= 1,
-            _ => {}
-        }
-        depth < 0
-    });
-    tokens.get(..end.unwrap_or(tokens.len())).unwrap_or_default()
-}
-
-/// Up to the end of a statement: a line's end outside brackets.
-fn until_end(tokens: &[Token]) -> &[Token] {
-    let mut depth = 0i64;
-    let end = tokens.iter().position(|token| {
-        match token {
-            Token::Sign('(' | '{' | '[') => depth += 1,
-            Token::Sign(')' | '}' | ']') => depth -= 1,
-            _ => {}
-        }
-        depth < 0 || (depth == 0 && matches!(token, Token::Sign('\n' | ';')))
-    });
-    tokens.get(..end.unwrap_or(tokens.len())).unwrap_or_default()
 }
 
 fn tokens(text: &str) -> Vec<Token> {
@@ -234,6 +257,25 @@ mod tests {
         ] {
             assert!(read(text).1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_script_of_nothing_but_nesting_is_read_only_so_far() {
+        const MANY: usize = 250_000;
+        for part in ["a<-", "install.packages(", "for(a in ", "p_load(x=("] {
+            assert_eq!(read(&part.repeat(MANY)), (vec![], true), "{part}");
+        }
+        // What one variable holds is not copied into as many others as there are lines.
+        let names: Vec<String> = (0..900).map(|number| format!("'p{number}'")).collect();
+        let lines: String = (0..MANY).map(|number| format!("b{number}<-a\n")).collect();
+        assert_eq!(read(&format!("a<-c({})\n{lines}", names.join(","))), (vec![], true));
+    }
+
+    #[test]
+    fn a_long_script_is_read_to_its_end() {
+        let lines: String = (0..900).map(|number| format!("if (TRUE) {{ install.packages('p{number}') }}\n")).collect();
+        let (packages, opaque) = read(&format!("all <- function() {{\n{lines}}}\nall()\n"));
+        assert_eq!((packages.len(), opaque), (900, false));
     }
 
     #[test]
