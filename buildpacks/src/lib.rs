@@ -18,6 +18,7 @@
 //! | `session_options.rs` | what whoever builds asks of the session image: user, directory, appendix |
 //! | `packs/` | one file per buildpack: which files it reads and which steps it adds |
 //! | `parse/` | one file per format strangers write |
+//! | `path.rs` | paths as files of a repository name each other |
 //! | `render/` | a plan becomes Dockerfiles; `render/script.rs` holds every line of shell |
 //! | `shell.rs` | quoting, the only way a value reaches a shell line |
 //! | `vertex.rs` | the engine's step names back to steps of the plan |
@@ -30,6 +31,7 @@ mod detect;
 mod error;
 mod packs;
 mod parse;
+mod path;
 mod plan;
 mod python_release;
 mod python_source;
@@ -45,6 +47,7 @@ pub use conda::{CondaInstall, CondaOptions, CondaPackage};
 pub use detect::{asks_for_r, plan};
 pub use error::PlanError;
 pub use parse::dockerfile::DockerfileStep;
+pub use parse::package_name::normal_package_name;
 pub use plan::{
     Action, BuildPlan, DateChoice, DockerfilePolicy, DockerfileRules, IgnoredFile, LanguageChoice, PlanOptions,
     PythonChoice, PythonInstall, PythonTarget, RPackage, RequirementsFile, Sources, Step, UsedFile, step_file,

@@ -8,6 +8,7 @@ use crate::error::{PlanError, shown};
 use crate::parse;
 use crate::parse::devcontainer::{Command, line_of, parse};
 use crate::parse::runtime::PythonVersion;
+use crate::path;
 use crate::plan::Action;
 use crate::python_version::PythonWant;
 use crate::repo::{EnvFile, Repo};
@@ -114,8 +115,7 @@ fn find(repo: &Repo<'_>) -> Vec<String> {
 
 /// A Dockerfile whose context is the repository decides the whole image, like one at the top.
 fn build(repo: &Repo<'_>, file: &EnvFile, path: &str, context: &str, draft: &mut Draft) -> Result<(), PlanError> {
-    let directory = file.path.rsplit_once('/').map_or("", |(directory, _)| directory);
-    let inside = |target: &str| super::python::normalise(directory, target).filter(|_| !target.starts_with('/'));
+    let inside = |target: &str| path::join(path::directory(&file.path), target).filter(|_| !target.starts_with('/'));
     let dockerfile = inside(path).filter(|path| repo.tree.entry(path).is_some());
     match (dockerfile, inside(context).as_deref()) {
         (Some(dockerfile), Some("")) => {

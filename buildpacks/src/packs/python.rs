@@ -8,7 +8,7 @@ mod requirements;
 mod scripts;
 mod uv;
 
-pub(crate) use requirements::{PIP_STEP, PipList, install_list, normalise};
+pub(crate) use requirements::{PIP_STEP, PipList, install_list};
 
 use pep440_rs::VersionSpecifiers;
 

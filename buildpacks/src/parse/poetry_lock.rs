@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::PlanError;
 use crate::error::{UNSUPPORTED, shown};
 use crate::parse::locked::{Origin, Package};
+use crate::parse::package_name::normal_package_name;
+use crate::parse::reached::reached;
 use crate::parse::toml::{self, Node};
 
 /// What a lock file gives.
@@ -27,11 +29,11 @@ pub(crate) fn poetry(file: &str, bytes: &[u8], main: &[String]) -> Result<Locked
         let grouped = nodes.iter().any(|(_, node)| node.get("groups").is_some());
         let categories = nodes.iter().any(|(_, node)| node.get("category").is_some());
         // Between the two there were lock files that name no group: who needs whom tells.
-        let reached = (!grouped && !categories).then(|| reached(&nodes, main));
+        let needed = (!grouped && !categories).then(|| needed(&nodes, main));
         let mut out = Locked::default();
         for (name, node) in &nodes {
-            let in_main = match &reached {
-                Some(reached) => reached.contains(&normal(name)),
+            let in_main = match &needed {
+                Some(needed) => needed.contains(&normal_package_name(name)),
                 None if grouped => list(node, "groups").contains(&"main"),
                 None => node.text_at("category") == Some("main"),
             };
@@ -67,7 +69,7 @@ pub(crate) fn pdm(file: &str, bytes: &[u8]) -> Result<Locked, PlanError> {
                 .coded(UNSUPPORTED));
         }
         let mut out = Locked::default();
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
         for (name, node) in &nodes {
             if !list(node, "groups").contains(&"default") {
                 out.left_out += 1;
@@ -88,8 +90,8 @@ pub(crate) fn pdm(file: &str, bytes: &[u8]) -> Result<Locked, PlanError> {
                 package.version = version(node)?;
             }
             // A package with extras stands there once more.
-            let key = format!("{} {}", normal(name), package.version);
-            if seen.insert(key, out.packages.len()).is_none() {
+            let key = format!("{} {}", normal_package_name(name), package.version);
+            if seen.insert(key) {
                 out.packages.push(package);
             }
         }
@@ -184,34 +186,16 @@ fn hashes(files: Option<Node<'_>>) -> Vec<String> {
     out
 }
 
-/// The names that the main dependencies lead to.
-fn reached(nodes: &[(&str, Node<'_>)], main: &[String]) -> BTreeSet<String> {
-    let mut out: BTreeSet<String> = main.iter().map(|name| normal(name)).collect();
-    let mut waiting: Vec<String> = out.iter().cloned().collect();
-    while let Some(name) = waiting.pop() {
-        for (_, node) in nodes.iter().filter(|(other, _)| normal(other) == name) {
-            for (need, how) in node.get("dependencies").map(|needs| needs.entries()).unwrap_or_default() {
-                let optional = how.get("optional").and_then(|node| node.truth()).unwrap_or(false);
-                let need = normal(need);
-                if !optional && out.insert(need.clone()) {
-                    waiting.push(need);
-                }
-            }
-        }
+/// What the main dependencies lead to, in the one spelling of each name.
+fn needed(nodes: &[(&str, Node<'_>)], main: &[String]) -> BTreeSet<String> {
+    let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, node) in nodes {
+        let all = node.get("dependencies").map(|needs| needs.entries()).unwrap_or_default();
+        let optional = |how: &Node<'_>| how.get("optional").and_then(|node| node.truth()).unwrap_or(false);
+        let always = all.iter().filter(|(_, how)| !optional(how)).map(|(need, _)| normal_package_name(need));
+        needs.entry(normal_package_name(name)).or_default().extend(always);
     }
-    out
-}
-
-/// A name as Python compares them.
-pub(crate) fn normal(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.chars() {
-        let c = if matches!(c, '-' | '_' | '.') { '-' } else { c.to_ascii_lowercase() };
-        if c != '-' || !out.ends_with('-') {
-            out.push(c);
-        }
-    }
-    out
+    reached(main.iter().map(|name| normal_package_name(name)), |name| needs.remove(name).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -262,6 +246,20 @@ mod tests {
              [[package]]\nname = \"six\"\nversion = \"2\"\n[[package]]\nname = \"other\"\nversion = \"3\"\n[metadata]\nlock-version = \"2.0\"\n";
         let locked = poetry("poetry.lock", text.as_bytes(), &["needs-it".to_owned()]).unwrap();
         assert_eq!(lines(&locked), ["Needs.It==1", "six==2"]);
+    }
+
+    #[test]
+    fn a_long_chain_of_needs_is_followed_to_its_end() {
+        let package = |number: usize| {
+            let next = number + 1;
+            format!(
+                "[[package]]\nname = \"P_{number}\"\nversion = \"1\"\n[package.dependencies]\np-{next} = \"*\"\np-0 = \"*\"\n"
+            )
+        };
+        let text =
+            (0..5000).map(package).chain(["[metadata]\nlock-version = \"2.0\"\n".to_owned()]).collect::<String>();
+        let taken = |main: &str| poetry("poetry.lock", text.as_bytes(), &[main.to_owned()]).unwrap().packages.len();
+        assert_eq!((taken("p.0"), taken("elsewhere")), (5000, 0));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `uv.lock`: which of its packages lie in the repository. The rest is uv's to read.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::PlanError;
 use crate::error::shown;
 use crate::parse::locked::{Origin, Package};
+use crate::parse::reached::reached;
 use crate::parse::toml::{self, Node};
 
 /// What the file says of the repository.
@@ -36,7 +37,13 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<UvLock, PlanError> {
         let entries: Vec<Entry<'_>> = packages.iter().map(entry).collect::<Result<_, _>>()?;
         let is_root = |entry: &&Entry<'_>| entry.source.is_some_and(|(_, path)| path == ".");
         let reached = match entries.iter().find(is_root) {
-            Some(root) => reached(&entries, root.name),
+            Some(root) => {
+                let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+                for entry in &entries {
+                    needs.entry(entry.name).or_default().extend(&entry.needs);
+                }
+                reached([root.name], |name| needs.remove(name).unwrap_or_default())
+            }
             // A workspace whose root is no project: all of it.
             None => entries.iter().map(|entry| entry.name).collect(),
         };
@@ -81,17 +88,6 @@ fn entry<'a>(package: &Node<'a>) -> Result<Entry<'a>, PlanError> {
     needs.extend(names("optional-dependencies"));
     needs.extend(names("dev-dependencies"));
     Ok(Entry { name, source, needs })
-}
-
-fn reached<'a>(entries: &[Entry<'a>], root: &'a str) -> BTreeSet<&'a str> {
-    let mut out = BTreeSet::from([root]);
-    let mut waiting = vec![root];
-    while let Some(name) = waiting.pop() {
-        for entry in entries.iter().filter(|entry| entry.name == name) {
-            waiting.extend(entry.needs.iter().copied().filter(|need| out.insert(need)));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A failing step, traced to a line of an environment file, so that the author is told where to look.
 
-use bindery_buildpacks::BuildPlan;
+use bindery_buildpacks::{BuildPlan, normal_package_name};
 use bindery_core::{Fault, FaultBy, Tree};
 
 use crate::diagnosis::{Failure, diagnose};
@@ -52,10 +52,10 @@ fn exit_code(fault: &Fault) -> Option<i64> {
 fn line_with(file: &str, name: &str) -> Option<u32> {
     // A path is one thing, of which a word would be a part.
     let path = name.contains('/');
-    let word = normal(name);
+    let word = normal_package_name(name);
     let found = file.lines().position(|line| {
         let entry = line.split('#').next().unwrap_or_default();
-        if path { entry.contains(name) } else { words(entry).any(|found| normal(&found) == word) }
+        if path { entry.contains(name) } else { words(entry).any(|found| normal_package_name(&found) == word) }
     })?;
     u32::try_from(found + 1).ok()
 }
@@ -66,11 +66,11 @@ fn blamed_line(file: &str, output: &[String]) -> Option<u32> {
     let complaints: Vec<Vec<String>> = output
         .iter()
         .filter(|line| is_complaint(line))
-        .map(|line| words(line).map(|word| normal(&word)).collect())
+        .map(|line| words(line).map(|word| normal_package_name(&word)).collect())
         .collect();
     for (index, line) in file.lines().enumerate() {
         let entry = line.split('#').next().unwrap_or_default().trim();
-        let Some(name) = words(entry).next().map(|word| normal(&word)) else { continue };
+        let Some(name) = words(entry).next().map(|word| normal_package_name(&word)) else { continue };
         if name.len() > 1 && complaints.iter().any(|complaint| complaint.contains(&name)) {
             return u32::try_from(index + 1).ok();
         }
@@ -101,17 +101,6 @@ fn words(line: &str) -> impl Iterator<Item = String> {
     line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+')))
         .map(|word| word.trim_matches(['.', '-', '_']).to_owned())
         .filter(|word| !word.is_empty())
-}
-
-fn normal(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.chars() {
-        let c = if matches!(c, '-' | '_' | '.') { '-' } else { c.to_ascii_lowercase() };
-        if c != '-' || !out.ends_with('-') {
-            out.push(c);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::conda::{self, CondaOptions};
 use crate::error::{PlanError, shown};
+use crate::path;
 use crate::repo::Repo;
 
 /// Names of the channels behind `defaults`.
@@ -93,26 +94,10 @@ fn local(repo: &Repo<'_>, file: &str, channel: &str, line: u32) -> Result<Option
 
 /// A path of the repository that `text`, standing in `file`, names; `Some(None)` for a path outside of it, `None` for no path.
 pub(super) fn place(repo: &Repo<'_>, file: &str, text: &str) -> Option<Option<String>> {
-    let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
-    if let Some(path) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
-        let inside = path.strip_prefix(repo.contract.home.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        return Some(inside.and_then(|rest| normal("", rest)));
+    if let Some(absolute) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
+        let inside = absolute.strip_prefix(repo.contract.home.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        return Some(inside.and_then(|rest| path::join("", rest)));
     }
     let relative = text.starts_with("./") || text.starts_with("../") || text == "." || text == "..";
-    relative.then(|| normal(directory, text))
-}
-
-/// `directory/path` without `.` and `..`; `None` when it leaves the repository.
-fn normal(directory: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in directory.split('/').chain(path.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
+    relative.then(|| path::join(path::directory(file), text))
 }

@@ -2,11 +2,11 @@
 
 use super::super::Draft;
 use super::project::{PACKAGES, PROJECT, Project, install_action};
-use super::requirements::normalise;
 use crate::error::PlanError;
 use crate::parse::locked::{Origin, Package};
 use crate::parse::poetry_lock::{self, Locked};
 use crate::parse::{pipfile, pyproject, python_version};
+use crate::path;
 use crate::plan::{PythonInstall, RequirementsFile};
 use crate::python_version::PythonWant;
 use crate::repo::{EnvFile, Repo};
@@ -100,7 +100,7 @@ fn packages(
     }
     for package in &mut after {
         if let Origin::Path { path, .. } = &mut package.origin {
-            let place = normalise(repo.config_dir.unwrap_or_default(), path).filter(|place| repo.exists(place));
+            let place = path::join(repo.config_dir.unwrap_or_default(), path).filter(|place| repo.exists(place));
             let Some(place) = place else {
                 let message = format!("{} is installed from a path that is not in the repository.", package.name);
                 let hint = "Paths are taken from where the file lies; check the name, or add the files.";

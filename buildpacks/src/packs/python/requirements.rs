@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::Draft;
 use crate::error::PlanError;
 use crate::parse::requirements::{self, Parsed};
+use crate::path;
 use crate::plan::{Action, PythonInstall, PythonTarget, RequirementsFile};
 use crate::repo::{EnvFile, Repo};
 
@@ -37,7 +38,7 @@ pub(crate) fn install_list(repo: &Repo<'_>, list: PipList<'_>, draft: &mut Draft
     }
     let text = lines.join("\n") + "\n";
     let root = EnvFile { path: list.file.path.clone(), bytes: text.into_bytes(), executable: false };
-    let directory = list.file.path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+    let directory = path::directory(&list.file.path).to_owned();
     install_from(repo, root, From { id: PIP_STEP, directory, suffix: ".txt", target: list.target }, draft).map(|_| ())
 }
 
@@ -76,7 +77,7 @@ fn install_from(repo: &Repo<'_>, root: EnvFile, from: From, draft: &mut Draft) -
         check_local(repo, &file.path, &from.directory, &parsed, draft)?;
         let project = repo.config_dir.unwrap_or_default();
         installs_project |=
-            parsed.local.iter().any(|(target, _)| normalise(&from.directory, target).as_deref() == Some(project));
+            parsed.local.iter().any(|(target, _)| path::join(&from.directory, target).as_deref() == Some(project));
         for (option, line) in &parsed.dropped {
             draft.notes.push(format!("{}:{line}: {option} has no effect here.", file.path));
         }
@@ -126,7 +127,6 @@ fn install_from(repo: &Repo<'_>, root: EnvFile, from: From, draft: &mut Draft) -
 
 /// A path an `-r` or `-c` names, relative to the file it stands in, as a path of the repository.
 fn included(repo: &Repo<'_>, file: &str, target: &str, line: u32) -> Result<String, PlanError> {
-    let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
     let refuse = |message: &str| {
         Err(PlanError::line(
             file,
@@ -138,7 +138,7 @@ fn included(repo: &Repo<'_>, file: &str, target: &str, line: u32) -> Result<Stri
     if target.starts_with(['/', '~']) || target.contains('$') {
         return refuse("The included file is not named by a path inside the repository.");
     }
-    match normalise(directory, target) {
+    match path::join(path::directory(file), target) {
         None => refuse("The included file lies outside the repository."),
         Some(path) if !repo.exists(&path) || path.is_empty() => refuse("The included file is not in the repository."),
         Some(path) => Ok(path),
@@ -158,7 +158,7 @@ fn check_local(
         if target.starts_with(['/', '~']) || target.contains(['$', '%']) {
             continue;
         }
-        let Some(path) = normalise(directory, target) else { continue };
+        let Some(path) = path::join(directory, target) else { continue };
         if !repo.exists(&path) {
             return Err(PlanError::line(
                 file,
@@ -179,21 +179,6 @@ fn check_local(
         }
     }
     Ok(())
-}
-
-/// `directory/target` without `.` and `..`; `None` when it leaves the repository.
-pub(crate) fn normalise(directory: &str, target: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in directory.split('/').chain(target.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 /// Takes the configuration directory off the paths when all files lie in it, so that the same requirements give the same

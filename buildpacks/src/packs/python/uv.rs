@@ -2,12 +2,12 @@
 
 use super::super::Draft;
 use super::project::{PACKAGES, PROJECT, Project, install_action};
-use super::requirements::normalise;
 use crate::error::PlanError;
 use crate::parse::locked::Origin;
 use crate::parse::pyproject;
 use crate::parse::uv_lock;
 use crate::parse::{pylock, text};
+use crate::path;
 use crate::plan::{PythonInstall, RequirementsFile};
 use crate::repo::Repo;
 
@@ -28,7 +28,7 @@ pub(super) fn uv_lock(repo: &Repo<'_>, draft: &mut Draft) -> Result<(), PlanErro
     // Where the description of a part has to be made by running it, all has to wait for the content.
     let mut needs_content = false;
     for member in &lock.members {
-        let Some(place) = normalise(directory, member) else {
+        let Some(place) = path::join(directory, member) else {
             let message = format!("A package is locked to {member:?}, which is outside the repository.");
             return Err(PlanError::file(&file.path, message, "Put the package into the repository and lock again."));
         };
@@ -56,7 +56,7 @@ pub(super) fn uv_lock(repo: &Repo<'_>, draft: &mut Draft) -> Result<(), PlanErro
     let mut lines = String::new();
     for mut package in lock.local {
         if let Origin::Path { path, .. } = &mut package.origin {
-            *path = normalise(directory, path).unwrap_or_default();
+            *path = path::join(directory, path).unwrap_or_default();
         }
         let line = package.line().map_err(|wrong| {
             PlanError::file(&file.path, format!("A package {wrong}."), "Rename it, or remove it from the lock file.")
