@@ -54,7 +54,7 @@ pub use plan::{
 };
 pub use python_version::{PythonFallback, is_python_version};
 pub use render::{
-    BILL_OF_MATERIALS, PROVENANCE, Rendered, is_record_vertex, render_dockerfile_repo, render_environment,
+    BILL_OF_MATERIALS, PROVENANCE, Rendered, record_step_name, render_dockerfile_repo, render_environment,
     render_record, render_session, with_provenance,
 };
 pub use session_options::{NotebookUser, SessionOptionError, SessionOptions};
@@ -62,7 +62,7 @@ pub use vertex::step_of_vertex;
 
 /// The version of what this crate renders. It goes up whenever the same plan would give a different image, and is part of
 /// every key, so that an upgrade never serves an image of the old recipe.
-pub const VERSION: &str = "2";
+pub const VERSION: &str = "3";
 
 /// Where in a build context this crate expects the repository's content of a session image.
 pub const CONTENT_PREFIX: &str = "content";

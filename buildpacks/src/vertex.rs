@@ -1,5 +1,6 @@
 //! The engine's step names back to steps of the plan.
 
+use crate::CONTENT_PREFIX;
 use crate::plan::{Action, BuildPlan, Step, step_file};
 
 /// The step an engine's vertex name belongs to, e.g. `[stage-0 2/3] RUN --mount=… step=apt; …`; the text of its error about a
@@ -18,7 +19,8 @@ pub fn step_of_vertex<'a>(plan: &'a BuildPlan, vertex_name: &str) -> Option<&'a 
     }
     let (_, text) = instruction(vertex_name)?;
     let content = |step: &&Step| matches!(step.action, Action::CopyContent { .. });
-    text.starts_with("COPY ").then(|| plan.steps.iter().find(content)).flatten()
+    let is_content = text.starts_with("COPY ") && text.contains(&format!(" {CONTENT_PREFIX}/ "));
+    is_content.then(|| plan.steps.iter().find(content)).flatten()
 }
 
 /// `[linux/amd64 build 2/3] RUN x` as `linux/amd64 build 2/3` and `RUN x`.

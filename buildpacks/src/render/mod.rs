@@ -15,7 +15,7 @@ use bindery_core::seams::ContextFile;
 
 pub use dockerfile::render_dockerfile_repo;
 pub use environment::render_environment;
-pub use record::{BILL_OF_MATERIALS, PROVENANCE, is_record_vertex, render_record, with_provenance};
+pub use record::{BILL_OF_MATERIALS, PROVENANCE, record_step_name, render_record, with_provenance};
 pub use session::render_session;
 
 /// A Dockerfile and what its build context must hold.

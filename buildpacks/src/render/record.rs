@@ -55,10 +55,14 @@ pub fn with_provenance(mut rendered: Rendered, provenance: &[u8]) -> Rendered {
     rendered
 }
 
-/// Whether the engine's name of a step is that of the one that writes the bill.
+/// What an instruction of the record is called for people, by the engine's name of it.
 #[must_use]
-pub fn is_record_vertex(vertex_name: &str) -> bool {
-    vertex_name.contains(STEP) && vertex_name.contains("/record.py")
+pub fn record_step_name(vertex_name: &str) -> Option<&'static str> {
+    if vertex_name.contains(STEP) && vertex_name.contains("/record.py") {
+        return Some("list what is installed");
+    }
+    let copies = vertex_name.contains("] COPY --chown=0:0 ") && vertex_name.ends_with(PROVENANCE);
+    copies.then_some("write down where the image comes from")
 }
 
 fn lent(name: &str, content: &[u8]) -> ContextFile {
@@ -69,7 +73,7 @@ fn lent(name: &str, content: &[u8]) -> ContextFile {
 mod tests {
     use bindery_core::MemoryTree;
 
-    use super::{is_record_vertex, render_record, with_provenance};
+    use super::{record_step_name, render_record, with_provenance};
     use crate::base::tests::stack;
     use crate::{BuildPlan, PlanOptions, plan};
 
@@ -85,7 +89,8 @@ mod tests {
             (lines[0], lines[1], lines[3], lines.len()),
             ("FROM bindery/env:abc-bare", "USER root", "USER 1000", 4)
         );
-        assert!(is_record_vertex(lines[2]) && lines[2].ends_with("/opt/conda\"]"), "{}", lines[2]);
+        assert!(record_step_name(lines[2]).is_some() && lines[2].ends_with("/opt/conda\"]"), "{}", lines[2]);
+        assert_eq!(record_step_name("[2/3] RUN echo step=record;"), None);
         let rendered = with_provenance(rendered, b"{}");
         assert!(
             rendered
@@ -93,6 +98,8 @@ mod tests {
                 .ends_with("\nCOPY --chown=0:0 .bindery/provenance.json /usr/local/share/bindery/provenance.json\n")
         );
         assert_eq!(rendered.files.len(), 2);
+        let copy = format!("[stage-0 4/4] {}", rendered.dockerfile.lines().last().unwrap());
+        assert_eq!(record_step_name(&copy), Some("write down where the image comes from"));
     }
 
     #[test]

@@ -61,6 +61,12 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         image: Option<ImageName>,
     },
+    /// Print what an image was made of: its plan, its base, and a bill of every package in it.
+    Provenance {
+        /// The name or id of an image that this program built.
+        #[arg(value_name = "IMAGE")]
+        image: String,
+    },
     /// Do what jupyter-repo2docker does, with its flags; `bindery repo2docker --help` lists them.
     #[command(disable_help_flag = true)]
     Repo2docker {

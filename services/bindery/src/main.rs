@@ -8,7 +8,7 @@
 //! | `wire.rs` | settings become adapters |
 //! | `roles.rs` | adapters become roles; read this to know what runs |
 //! | `checks.rs` | what `/health` asks |
-//! | `commands/` | plan, dockerfile, build, repo2docker, check-config, healthcheck |
+//! | `commands/` | plan, dockerfile, build, provenance, repo2docker, check-config, healthcheck |
 //! | `telemetry.rs`, `shutdown.rs`, `limits.rs` | logs; signals; open files |
 
 mod checks;
@@ -88,6 +88,7 @@ async fn dispatch(cli: cli::Cli, config: config::Config) -> anyhow::Result<ExitC
         cli::Command::Plan { target, json } => commands::plan(&config, &target, json).await,
         cli::Command::Dockerfile { target } => commands::dockerfile(&config, &target).await,
         cli::Command::Build { target, push, image } => commands::build(&config, &target, push, image, output).await,
+        cli::Command::Provenance { image } => commands::provenance(&config, &image).await,
         cli::Command::Healthcheck { url } => commands::healthcheck(&config, url).await,
         // Seen to before.
         cli::Command::CheckConfig | cli::Command::Repo2docker { .. } => Ok(ExitCode::SUCCESS),

@@ -137,6 +137,7 @@ fn builder(config: &Config, stores: &Stores, content: Arc<dyn ContentProvider>) 
         queue: Arc::clone(&stores.queue),
         events: Arc::clone(&stores.events),
         leases: Arc::clone(&stores.leases),
+        provenances: Arc::clone(&stores.provenances),
     };
     Ok(Builder::new(config.builder.clone(), worker, seams, wire::pipeline(config)?))
 }
@@ -169,6 +170,7 @@ fn web(
         queue: Arc::clone(&stores.queue),
         events: Arc::clone(&stores.events),
         sessions: Arc::clone(&stores.sessions),
+        provenances: Arc::clone(&stores.provenances),
     };
     Ok(Web::new(config.web.clone(), wire::site(config)?.recipe(), seams, checks, metrics)?)
 }

@@ -99,7 +99,7 @@ impl Pipeline {
         let job =
             job(built_as.clone(), render_environment(plan), Arc::clone(tree), labels, self.site.ca_bundle.as_deref());
         let progress = StepReporter::new(Arc::clone(report), Some(Arc::clone(plan)), Phase::Building, "env");
-        let built = self.images.build(job, progress.clone()).await;
+        let built = self.build_recorded(job, plan, None, progress.clone()).await;
         let built = built.map_err(|fault| blame::place(fault, progress.failed(), plan, tree.as_ref()))?;
         self.prove_environment(plan, &built.id, &built_as, name, report).await?;
         if let Some(registry) = &self.registry {

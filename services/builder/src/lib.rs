@@ -8,6 +8,8 @@
 //! | `pipeline.rs` | the steps of one build, in order |
 //! | `environment.rs` | the environment image: found, pulled, or built by one worker at a time |
 //! | `probing.rs` | images are tried before they have the name they are found by |
+//! | `session_image.rs` | the session image: the environment with the repository in it |
+//! | `record.rs` | what an image was made of, in the image and out of it |
 //! | `naming.rs` | what images are called |
 //! | `progress.rs` | what an engine does, told as named steps of the plan |
 //! | `blame.rs` | a failing step, traced to a line of an environment file |
@@ -23,7 +25,9 @@ mod naming;
 mod pipeline;
 mod probing;
 mod progress;
+mod record;
 mod run;
+mod session_image;
 
 use bindery_core::EventBody;
 

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use bindery_buildpacks::{
     BuildPlan, CondaOptions, DockerfileRules, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions,
-    Sources, asks_for_r, bringing_r, plan, render_dockerfile_repo, render_session,
+    Sources, asks_for_r, bringing_r, plan,
 };
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, ImageProbe, Leases, Registry};
 use bindery_core::{
     AsOf, BaseImage, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase,
-    Secret, Tree, WorkerId,
+    Provenance, Secret, Tree, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::progress::StepReporter;
-use crate::{Naming, Report, blame};
+use crate::record::{Bills, provenance};
+use crate::session_image::SessionOrder;
+use crate::{Naming, Report};
 
 /// Where the certificate bundle lies in every build context; buildpacks mount it from there.
 const CA_BUNDLE: &str = ".bindery/ca-bundle.pem";
@@ -156,6 +158,8 @@ pub struct Finished {
     pub image: ImageRef,
     /// The environment image's key; `None` for a repository with its own Dockerfile.
     pub environment: Option<EnvironmentKey>,
+    /// What it was made of.
+    pub provenance: Provenance,
     /// Where the repository's content lies in it; for a repository with its own Dockerfile, where it is asked to be.
     pub directory: String,
 }
@@ -169,13 +173,14 @@ pub struct Pipeline {
     pub(crate) site: Site,
     pub(crate) probe: Option<Arc<dyn ImageProbe>>,
     pub(crate) tries_sessions: bool,
+    pub(crate) bills: Arc<Bills>,
 }
 
 impl Pipeline {
     /// A pipeline over these worlds, which tries no image. With a registry, every image is pushed.
     #[must_use]
     pub fn new(images: Arc<dyn ImageBuilder>, registry: Option<Arc<dyn Registry>>, naming: Naming, site: Site) -> Self {
-        Self { images, registry, naming, site, probe: None, tries_sessions: true }
+        Self { images, registry, naming, site, probe: None, tries_sessions: true, bills: Arc::default() }
     }
 
     /// The same with this probe: an image is called built once it has been tried.
@@ -203,18 +208,29 @@ impl Pipeline {
     /// # Errors
     /// A user fault naming file and line, or ours when the base image is missing or breaks its contract.
     pub async fn plan(&self, tree: &Arc<dyn Tree>, source: &Source, wishes: &Wishes) -> Result<BuildPlan, Fault> {
-        let base = self.images.base(&self.site.base_image).await?;
+        Ok(self.plan_and_base(tree, source, wishes).await?.0)
+    }
+
+    /// The same with the base it is planned on.
+    async fn plan_and_base(
+        &self,
+        tree: &Arc<dyn Tree>,
+        source: &Source,
+        wishes: &Wishes,
+    ) -> Result<(BuildPlan, BaseImage), Fault> {
+        let mut base = self.images.base(&self.site.base_image).await?;
         let cache_scope = match self.site.cache_sharing {
             CacheSharing::Repository => ImageKey::of_parts([source.repository.as_bytes()]).to_string(),
             CacheSharing::Site => String::new(),
         };
         let session = wishes.session.clone();
         let options = PlanOptions { cache_scope, as_of: wishes.as_of, session, ..self.site.plan_options() };
-        let mut planned = plan_on(tree, base, options.clone()).await?;
+        let mut planned = plan_on(tree, base.clone(), options.clone()).await?;
         if let Some(name) = self.site.r_base_image.as_ref().filter(|_| asks_for_r(&planned)) {
-            planned = plan_on(tree, bringing_r(self.images.base(name).await?), options).await?;
+            base = bringing_r(self.images.base(name).await?);
+            planned = plan_on(tree, base.clone(), options).await?;
         }
-        Ok(planned?)
+        Ok((planned?, base))
     }
 
     /// Fetches one commit and builds its session image.
@@ -258,33 +274,33 @@ impl Pipeline {
         report: Arc<dyn Report>,
     ) -> Result<Finished, Fault> {
         let Order { tree, source, wishes, image } = order;
-        let plan = Arc::new(self.plan(&tree, &source, &wishes).await?);
+        let (plan, base) = self.plan_and_base(&tree, &source, &wishes).await?;
+        let plan = Arc::new(plan);
         tell_plan(&plan, report.as_ref());
         check_environment(&plan, &wishes, report.as_ref())?;
-        let environment = plan.environment_key.clone();
-        let mut rendered = match &environment {
-            Some(key) => {
-                let name = self.environment(&plan, key, &tree, leases, holder, &report).await?;
-                render_session(&plan, name.as_str())
-            }
-            None => render_dockerfile_repo(&plan, tree.as_ref())?,
+        let environment = match &plan.environment_key {
+            Some(key) => Some(self.environment(&plan, key, &tree, leases, holder, &report).await?),
+            None => None,
         };
-        report.event(EventBody::message(Phase::Building, "Adding the repository"));
-        rendered.build_args.extend(wishes.build_args);
-        let labels = labels(&source, environment.as_ref(), wishes.labels);
-        let ca_bundle = self.site.ca_bundle.as_deref().filter(|_| plan.ca_bundle);
-        let job = job(image.clone(), rendered, Arc::clone(&tree), labels, ca_bundle);
-        let progress = StepReporter::new(Arc::clone(&report), Some(Arc::clone(&plan)), Phase::Building, "repo");
-        let built = self.images.build(job, progress.clone()).await;
-        let built = built.map_err(|fault| match progress.failed() {
-            // Every other step is one of the plan's.
-            Some(failed) if failed.step.is_none() && wishes.session.has_appendix() => of_appendix(&fault),
-            failed => blame::place(fault, failed, &plan, tree.as_ref()),
-        })?;
-        let mut image = ImageRef { name: image, id: built.id, registry_digest: None };
+        let mut provenance = provenance(&plan, &base, &source)?;
+        let order = SessionOrder {
+            plan: &plan,
+            environment,
+            tree,
+            source: &source,
+            wishes,
+            image,
+            provenance: &mut provenance,
+        };
+        let mut image = self.session_image(order, &report).await?;
         self.prove_session(&plan, &image, &report).await?;
         image.registry_digest = self.push(&image.name, &report).await?;
-        Ok(Finished { image, environment, directory: plan.content_directory() })
+        Ok(Finished {
+            image,
+            environment: plan.environment_key.clone(),
+            provenance,
+            directory: plan.content_directory(),
+        })
     }
 
     /// Pushes the engine's image of that name, if there is a registry; the digest recorded there.
@@ -353,25 +369,6 @@ pub(crate) fn job(
     }
 }
 
-fn labels(source: &Source, environment: Option<&EnvironmentKey>, own: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut labels = vec![
-        ("io.bindery.repository".to_owned(), source.repository.clone()),
-        ("io.bindery.ref".to_owned(), source.reference.clone()),
-        ("repo2docker.repo".to_owned(), source.repository.clone()),
-        ("repo2docker.ref".to_owned(), source.commit.clone().unwrap_or_else(|| "None".to_owned())),
-        ("repo2docker.version".to_owned(), concat!("bindery-", env!("CARGO_PKG_VERSION")).to_owned()),
-    ];
-    if let Some(commit) = &source.commit {
-        labels.push(("io.bindery.commit".to_owned(), commit.clone()));
-    }
-    if let Some(key) = environment {
-        labels.push(("io.bindery.environment".to_owned(), key.to_string()));
-    }
-    labels.retain(|(name, _)| !own.iter().any(|(other, _)| other == name));
-    labels.extend(own);
-    labels
-}
-
 /// What is asked of the plan as a whole.
 fn check_environment(plan: &BuildPlan, wishes: &Wishes, report: &dyn Report) -> Result<(), Fault> {
     if wishes.needs_environment && plan.buildpacks.iter().all(|pack| pack == "default") {
@@ -383,13 +380,6 @@ fn check_environment(plan: &BuildPlan, wishes: &Wishes, report: &dyn Report) -> 
         report.event(EventBody::message(Phase::Building, text));
     }
     Ok(())
-}
-
-/// A step of the site's own instructions failed.
-fn of_appendix(fault: &Fault) -> Fault {
-    Fault::us("appendix-failed", format!("The appendix, which is added to every image, failed: {}", fault.message))
-        .hint("Its instructions are not the repository's; whoever runs the build must mend them.")
-        .retry(false)
 }
 
 fn human_bytes(bytes: u64) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bindery_buildpacks::{BuildPlan, Step, step_of_vertex};
+use bindery_buildpacks::{BuildPlan, Step, record_step_name, step_of_vertex};
 use bindery_core::seams::{BuildProgress, Progress};
 use bindery_core::{EventBody, Phase, StepMark, StepStatus};
 use parking_lot::Mutex;
@@ -63,7 +63,9 @@ impl StepReporter {
     }
 
     fn named(&self, mark: &StepMark) -> StepMark {
-        let name = self.step_of(&mark.name).map_or_else(|| without_place(&mark.name).to_owned(), |step| step.name);
+        let of_record = || record_step_name(&mark.name).map(str::to_owned);
+        let name = self.step_of(&mark.name).map(|step| step.name).or_else(of_record);
+        let name = name.unwrap_or_else(|| without_place(&mark.name).to_owned());
         StepMark { id: format!("{}-{}", self.image, mark.id), name, ..mark.clone() }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bindery_core::seams::{Claimed, ContentProvider, EventLog, Leases, Queue, StoreError};
+use bindery_core::seams::{Claimed, ContentProvider, EventLog, Leases, Provenances, Queue, StoreError};
 use bindery_core::{BuildLease, BuildOutcome, EventBody, Fault, FaultBy, Phase, Topic, WorkerId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,8 @@ pub struct Seams {
     pub events: Arc<dyn EventLog>,
     /// Single flight of environments.
     pub leases: Arc<dyn Leases>,
+    /// Where what images were made of is kept.
+    pub provenances: Arc<dyn Provenances>,
 }
 
 /// The builder role.
@@ -149,7 +151,11 @@ impl Builder {
 
     async fn finish(&self, lease: &BuildLease, result: Result<Finished, Fault>) -> Result<(), StoreError> {
         let (outcome, last) = match result {
-            Ok(Finished { image, environment, .. }) => {
+            Ok(Finished { image, environment, provenance, .. }) => {
+                // The image has it too; a build is not lost for it.
+                if let Err(error) = self.seams.provenances.keep(lease.record.id, &provenance).await {
+                    tracing::warn!(build = %lease.record.id, "its provenance could not be kept: {error}");
+                }
                 let last = EventBody::built(image.name.clone());
                 (BuildOutcome::Built { image, environment }, last)
             }

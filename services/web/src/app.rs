@@ -23,6 +23,8 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             .service(program("/api/repoproviders", web::get().to(providers::list)))
             .service(program("/builds/{id}", web::get().to(builds::record)))
             .service(program("/builds/{id}/log", web::get().to(builds::log)))
+            .service(program("/builds/{id}/provenance", web::get().to(builds::provenance)))
+            .service(program("/builds/{id}/bill-of-materials", web::get().to(builds::bill_of_materials)))
             .route("/metrics", web::get().to(status::metrics))
             // For people.
             .service(

@@ -1,8 +1,8 @@
-//! A build's log at its permanent address: `/builds/<id>/log` as text, `/builds/<id>` as JSON.
+//! A build at its permanent address: `/builds/<id>` and what is below it.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpResponse, web};
-use bindery_core::{BuildId, BuildState, Event, EventId, Topic};
+use bindery_core::{BuildId, BuildState, Event, EventId, Fault, Provenance, Topic};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -35,6 +35,46 @@ fn line(event: &Event) -> String {
         (Some(_), Some(_)) => format!("    {}", body.message),
         _ => format!("[{}] {}", body.phase.as_str(), body.message),
     }
+}
+
+/// `GET /builds/<id>/provenance`: what its image was made of and how.
+pub(crate) async fn provenance(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
+    match recorded(&web, &id).await {
+        Ok(provenance) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(provenance),
+        Err(refusal) => refusal,
+    }
+}
+
+/// `GET /builds/<id>/bill-of-materials`: every package in its image, in `CycloneDX`'s JSON form.
+pub(crate) async fn bill_of_materials(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
+    match recorded(&web, &id).await.map(|provenance| provenance.bill_of_materials) {
+        Ok(Some(bill)) => HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, "no-cache"))
+            .insert_header((CONTENT_TYPE, "application/vnd.cyclonedx+json; version=1.6"))
+            .body(bill.to_string()),
+        Ok(None) => missing("The image of this build has no list of what is installed."),
+        Err(refusal) => refusal,
+    }
+}
+
+async fn recorded(web: &web::Data<Web>, id: &str) -> Result<Provenance, HttpResponse> {
+    let Some((id, record)) = find(web, id).await else { return Err(pages::not_found(web)) };
+    match web.provenances.provenance(id).await {
+        Ok(Some(provenance)) => Ok(provenance),
+        Ok(None) => Err(missing(match record.state {
+            BuildState::Queued | BuildState::Running { .. } => "This build has not ended yet.",
+            BuildState::Failed { .. } => "This build gave no image.",
+            BuildState::Built { .. } => "What the image of this build was made of was not recorded.",
+        })),
+        Err(error) => {
+            tracing::error!(build = %id, "a provenance cannot be read: {error}");
+            Err(HttpResponse::ServiceUnavailable().json(json!({"fault": Fault::from(error)})))
+        }
+    }
+}
+
+fn missing(message: &str) -> HttpResponse {
+    HttpResponse::NotFound().json(json!({"message": message}))
 }
 
 /// `GET /builds/<id>`: what was asked for and what became of it.

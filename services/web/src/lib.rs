@@ -11,7 +11,7 @@
 //! | `wire.rs` | events as BinderHub clients read them |
 //! | `pages.rs` | home, loading, about and error pages |
 //! | `assets.rs` | built files and badges |
-//! | `builds.rs` | a build's log at its permanent address |
+//! | `builds.rs` | a build at its permanent address: record, log, provenance |
 //! | `status.rs` | `/health`, `/versions`, `/metrics` |
 //! | `providers.rs` | `/api/repoproviders` |
 //! | `headers.rs` | content security policy, CORS, and who the visitor is behind proxies |
@@ -33,7 +33,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use bindery_core::seams::{ContentProvider, EventLog, Queue, SessionStore};
+use bindery_core::seams::{ContentProvider, EventLog, Provenances, Queue, SessionStore};
 use bindery_frontend::Pages;
 
 pub use app::{configure, serve};
@@ -51,6 +51,7 @@ pub struct Web {
     queue: Arc<dyn Queue>,
     events: Arc<dyn EventLog>,
     sessions: Arc<dyn SessionStore>,
+    provenances: Arc<dyn Provenances>,
     pages: Pages,
     metrics: Arc<Metrics>,
     checks: status::Checks,
@@ -66,6 +67,8 @@ pub struct Seams {
     pub events: Arc<dyn EventLog>,
     /// Sessions.
     pub sessions: Arc<dyn SessionStore>,
+    /// What images were made of.
+    pub provenances: Arc<dyn Provenances>,
 }
 
 impl Web {
@@ -81,9 +84,9 @@ impl Web {
         checks: Vec<Arc<dyn Check>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
-        let Seams { content, queue, events, sessions } = seams;
+        let Seams { content, queue, events, sessions, provenances } = seams;
         let pages = Pages::new().map_err(|error| Error::Pages(error.to_string()))?;
         let checks = status::Checks::new(checks);
-        Ok(Self { config, recipe, content, queue, events, sessions, pages, metrics, checks })
+        Ok(Self { config, recipe, content, queue, events, sessions, provenances, pages, metrics, checks })
     }
 }

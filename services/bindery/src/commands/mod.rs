@@ -4,6 +4,7 @@ mod build;
 mod health;
 mod output;
 mod plan;
+mod provenance;
 mod repo2docker;
 mod subtree;
 mod target;
@@ -14,6 +15,7 @@ pub(crate) use build::build;
 pub(crate) use health::healthcheck;
 pub(crate) use output::Output;
 pub(crate) use plan::{dockerfile, plan};
+pub(crate) use provenance::provenance;
 pub(crate) use repo2docker::{Flags, mark, repo2docker};
 
 use crate::config::{Loaded, show};

@@ -7,10 +7,13 @@
 //! | `failures.rs` | each way to fail is one `failed` event |
 //! | `resume.rs` | a dropped stream goes on where it was |
 //! | `crowd.rs` | many watchers, slow ones, too many |
+//! | `builds.rs` | what a build leaves behind at its permanent address |
 //! | `pages.rs` | pages, links, badges and their headers |
 //! | `programs.rs` | what other programs read: health, versions, metrics, providers, CORS |
 //! | `site.rs`, `crew.rs`, `client.rs` | the site, its scripted builder and launcher, and a plain HTTP client |
 
+#[cfg(test)]
+mod builds;
 #[cfg(test)]
 mod client;
 #[cfg(test)]

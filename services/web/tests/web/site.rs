@@ -96,6 +96,7 @@ impl Site {
             queue: Arc::clone(&stores.queue),
             events: Arc::clone(&stores.events),
             sessions: Arc::clone(&stores.sessions),
+            provenances: Arc::clone(&stores.provenances),
         };
         let checks = parts.into_iter().map(|part| Arc::new(part) as Arc<dyn Check>).collect();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
