@@ -56,6 +56,7 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         }
     }
     date_conda(&mut draft);
+    lock_conda(&mut draft, options);
     let used: BTreeSet<&str> = draft.used.iter().map(|used| used.file.as_str()).collect();
     let ignored = catalogue::ignored(tree, repo.config_dir, draft.dockerfile.as_deref(), &draft.ignored, &|path| {
         used.contains(path)
@@ -93,6 +94,7 @@ pub fn plan(tree: &dyn Tree, base: &BaseImage, options: &PlanOptions) -> Result<
         ignore_file: draft.ignore_file,
         contract,
         session,
+        lock: options.lock.clone(),
         // What is built as it stands is lent nothing.
         ca_bundle: options.ca_bundle && !draft.as_it_stands,
         as_it_stands: draft.as_it_stands,
@@ -123,6 +125,18 @@ fn date_conda(draft: &mut Draft) {
             && what.packages.is_empty()
         {
             what.date = Some(chosen.date.end());
+        }
+    }
+}
+
+/// An image that was built before says exactly what its solver found.
+fn lock_conda(draft: &mut Draft, options: &PlanOptions) {
+    let Some(lock) = &options.lock else { return };
+    for step in &mut draft.steps {
+        if let Action::InstallConda(what) = &mut step.action
+            && what.packages.is_empty()
+        {
+            what.packages = lock.conda().to_vec();
         }
     }
 }
@@ -205,6 +219,7 @@ fn environment_key(
     ];
     // One part before the steps, each of which is two: no day can be taken for a step.
     parts.extend(draft.as_of.as_ref().map(|chosen| chosen.date.to_string().into_bytes()));
+    parts.extend(options.lock.as_ref().map(|lock| format!("locked to {}", lock.digest()).into_bytes()));
     for step in draft.steps.iter().filter(|step| !step.needs_content) {
         parts.push(step.id.as_bytes().into());
         parts.push(json(serde_json::to_string(&step.action.anywhere()))?.into_bytes());

@@ -11,6 +11,7 @@
 //! | `repo.rs` | the repository as packs see it: configuration directory, bounded reads of regular files |
 //! | `catalogue.rs` | every other file name that looks like an environment, with the reason it is not used |
 //! | `conda.rs` | what a conda step is told, and where a site gets conda packages |
+//! | `lock.rs` | the versions of an image that was built before, for a plan that is held to them |
 //! | `base.rs` | what a base image must offer |
 //! | `python_release.rs` | when each Python came out |
 //! | `python_source.rs` | which file describes the Python packages, when several do |
@@ -29,6 +30,7 @@ mod catalogue;
 mod conda;
 mod detect;
 mod error;
+mod lock;
 mod packs;
 mod parse;
 mod path;
@@ -46,6 +48,7 @@ pub use base::{Contract, bringing_r, check_base};
 pub use conda::{CondaInstall, CondaOptions, CondaPackage};
 pub use detect::{asks_for_r, plan};
 pub use error::PlanError;
+pub use lock::Lock;
 pub use parse::dockerfile::DockerfileStep;
 pub use parse::package_name::normal_package_name;
 pub use plan::{

@@ -1,12 +1,14 @@
 //! The plan: what will be done and why, as typed data. Text is made of it only in `render/`.
 
+use std::sync::Arc;
+
 use bindery_core::{Date, EnvironmentKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::conda::{CondaInstall, CondaOptions};
-use crate::{Contract, DockerfileStep, NotebookUser, PythonFallback, SessionOptions};
+use crate::{Contract, DockerfileStep, Lock, NotebookUser, PythonFallback, SessionOptions};
 
 /// What of this site changes a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct PlanOptions {
     pub conda: CondaOptions,
     /// Which of repositories' own Dockerfiles are built.
     pub dockerfiles: DockerfileRules,
+    /// The versions to install, where they are to be those of an image that was built before.
+    pub lock: Option<Arc<Lock>>,
 }
 
 /// Where this site takes R packages and Julia from.
@@ -133,6 +137,9 @@ pub struct BuildPlan {
     /// See [`PlanOptions::session`]; without what the base does anyway.
     #[serde(skip_serializing_if = "SessionOptions::is_default")]
     pub session: SessionOptions,
+    /// See [`PlanOptions::lock`]; shown as its digest.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lock_digest")]
+    pub lock: Option<Arc<Lock>>,
     /// See [`PlanOptions::cache_scope`].
     #[serde(skip)]
     pub(crate) cache_scope: String,
@@ -496,6 +503,10 @@ pub struct RequirementsFile {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde asks for")]
 const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn lock_digest<S: serde::Serializer>(lock: &Option<Arc<Lock>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&lock.as_ref().map(|lock| format!("sha256:{}", lock.digest())).unwrap_or_default())
 }
 
 fn digest<S: serde::Serializer>(content: &str, serializer: S) -> Result<S::Ok, S::Error> {

@@ -35,7 +35,7 @@ pub fn render_environment(plan: &BuildPlan) -> Rendered {
     }
     Rendered {
         dockerfile,
-        files: files(steps.into_iter()),
+        files: files(plan, steps.into_iter()),
         tree_prefix: String::new(),
         ignore_file: None,
         keep: Vec::new(),
@@ -45,7 +45,7 @@ pub fn render_environment(plan: &BuildPlan) -> Rendered {
 }
 
 /// The context files these steps are lent.
-pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFile> {
+pub(super) fn files<'a>(plan: &BuildPlan, steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFile> {
     let file = |path: String, content: &str| ContextFile { path, content: content.into(), executable: false };
     let mut out: Vec<ContextFile> = Vec::new();
     for step in steps {
@@ -68,6 +68,10 @@ pub(super) fn files<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<ContextFil
             }
             action => out.extend(languages::files(action).into_iter().map(|(path, content)| file(path, &content))),
         }
+    }
+    if let Some(lock) = &plan.lock {
+        out.push(file(format!("{FILES}/lock/constraints.txt"), &lock.constraints(&plan.contract)));
+        out.push(file(format!("{FILES}/lock/apt-preferences"), &lock.preferences()));
     }
     // Several steps may be lent the same.
     let mut seen = std::collections::BTreeSet::new();

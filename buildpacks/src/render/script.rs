@@ -103,6 +103,12 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
     if let Some(chosen) = plan.as_of.as_ref().filter(|_| is_dated(&step.action)) {
         lines.push(format!("export UV_EXCLUDE_NEWER={}", chosen.date.end()));
     }
+    if plan.lock.is_some() && uses_index(&step.action) {
+        mounts.push(file_mount("lock"));
+        lines.push(format!(
+            "export UV_CONSTRAINT={LENT}/lock/constraints.txt PIP_CONSTRAINT={LENT}/lock/constraints.txt"
+        ));
+    }
     lines.extend(body);
     let mounts: String = mounts.iter().map(|mount| format!("{mount} \\\n    ")).collect();
     let mut text = format!("RUN {mounts}{}\n", lines.join("; \\\n    "));
@@ -120,6 +126,22 @@ const fn is_dated(action: &Action) -> bool {
         | Action::RunPostBuild { .. }
         | Action::RunCommands { .. } => true,
         Action::CreateKernelEnvironment { newer_than_day, .. } => !*newer_than_day,
+        _ => false,
+    }
+}
+
+/// Whether a step asks an index which versions there are.
+const fn uses_index(action: &Action) -> bool {
+    match action {
+        // A file with hashes says everything itself, and constraints have none.
+        Action::InstallPython { require_hashes: true, .. } => false,
+        Action::InstallPython { how: PythonInstall::Requirements | PythonInstall::Project, .. }
+        | Action::CreateKernelEnvironment { .. }
+        | Action::InstallConda(_)
+        | Action::InstallApt { .. }
+        | Action::InstallR { in_base: false, .. }
+        | Action::RunPostBuild { .. }
+        | Action::RunCommands { .. } => true,
         _ => false,
     }
 }
@@ -155,11 +177,16 @@ fn apt(plan: &BuildPlan) -> Vec<String> {
 /// Leaves apt's options in `$@`.
 fn apt_update(plan: &BuildPlan) -> Vec<String> {
     let ca = if plan.ca_bundle { format!("-o Acquire::https::CAInfo={CA_TARGET} ") } else { String::new() };
+    let pins = if plan.lock.is_some() {
+        format!("-o Dir::Etc::Preferences={LENT}/lock/apt-preferences ")
+    } else {
+        String::new()
+    };
     vec![
         "export DEBIAN_FRONTEND=noninteractive".to_owned(),
         // It would empty the download cache after each installation.
         "rm -f /etc/apt/apt.conf.d/docker-clean".to_owned(),
-        format!("set -- {ca}-o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io"),
+        format!("set -- {ca}{pins}-o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io"),
         "apt-get \"$@\" -q update".to_owned(),
     ]
 }

@@ -42,7 +42,7 @@ pub fn render_session(plan: &BuildPlan, environment_image: &str) -> Rendered {
     dockerfile.push_str(&plan.session.appended());
     Rendered {
         dockerfile,
-        files: environment::files(steps.into_iter()),
+        files: environment::files(base, steps.into_iter()),
         tree_prefix: CONTENT_PREFIX.to_owned(),
         ignore_file: plan.ignore_file.clone(),
         keep: kept(plan),

@@ -52,8 +52,18 @@ pub(crate) enum Command {
     },
     /// Build a repository's image.
     Build {
-        #[command(flatten)]
-        target: Target,
+        /// A directory, a repository's address, or gh/OWNER/NAME. Default with --locked: the repository and commit it names.
+        #[arg(value_name = "PATH|URL", required_unless_present = "locked")]
+        what: Option<String>,
+        /// A branch, tag or commit.
+        #[arg(long = "ref", default_value = "HEAD", value_name = "REF", requires = "what")]
+        reference: String,
+        /// Install the packages that could be had on this day, like 2021-03-01, or on the day of the `commit`.
+        #[arg(long, value_name = "DATE|commit", conflicts_with = "locked")]
+        as_of: Option<AsOf>,
+        /// Install exactly what this provenance of an earlier image lists, and fail where that cannot be had any more.
+        #[arg(long, value_name = "FILE")]
+        locked: Option<PathBuf>,
         /// Push it to registry.url.
         #[arg(long)]
         push: bool,

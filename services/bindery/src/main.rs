@@ -87,7 +87,11 @@ async fn dispatch(cli: cli::Cli, config: config::Config) -> anyhow::Result<ExitC
         cli::Command::Proxy => roles::run(config, roles::Roles::PROXY).await,
         cli::Command::Plan { target, json } => commands::plan(&config, &target, json).await,
         cli::Command::Dockerfile { target } => commands::dockerfile(&config, &target).await,
-        cli::Command::Build { target, push, image } => commands::build(&config, &target, push, image, output).await,
+        cli::Command::Build { what, reference, as_of, locked, push, image } => {
+            let target = what.map(|what| cli::Target { what, reference, as_of, subdir: None });
+            let order = commands::BuildOrder { target, locked, push, image };
+            commands::build(&config, order, output).await
+        }
         cli::Command::Provenance { image } => commands::provenance(&config, &image).await,
         cli::Command::Healthcheck { url } => commands::healthcheck(&config, url).await,
         // Seen to before.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bindery_buildpacks::{
-    BuildPlan, CondaOptions, DockerfileRules, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions,
+    BuildPlan, CondaOptions, DockerfileRules, Lock, PlanError, PlanOptions, PythonFallback, Rendered, SessionOptions,
     Sources, asks_for_r, bringing_r, plan,
 };
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, ImageProbe, Leases, Registry};
@@ -75,6 +75,7 @@ impl Site {
             sources: self.sources.clone(),
             session: SessionOptions::default(),
             dockerfiles: self.dockerfiles.clone(),
+            lock: None,
         }
     }
 
@@ -135,6 +136,8 @@ pub struct Wishes {
     pub labels: Vec<(String, String)>,
     /// Arguments for the repository's own Dockerfile.
     pub build_args: Vec<(String, String)>,
+    /// The versions to install: those of an image that was built before.
+    pub lock: Option<Arc<Lock>>,
     /// A repository without environment files is a fault.
     pub needs_environment: bool,
 }
@@ -212,7 +215,10 @@ impl Pipeline {
     }
 
     /// The same with the base it is planned on.
-    async fn plan_and_base(
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub async fn plan_and_base(
         &self,
         tree: &Arc<dyn Tree>,
         source: &Source,
@@ -224,7 +230,8 @@ impl Pipeline {
             CacheSharing::Site => String::new(),
         };
         let session = wishes.session.clone();
-        let options = PlanOptions { cache_scope, as_of: wishes.as_of, session, ..self.site.plan_options() };
+        let lock = wishes.lock.clone();
+        let options = PlanOptions { cache_scope, as_of: wishes.as_of, session, lock, ..self.site.plan_options() };
         let mut planned = plan_on(tree, base.clone(), options.clone()).await?;
         if let Some(name) = self.site.r_base_image.as_ref().filter(|_| asks_for_r(&planned)) {
             base = bringing_r(self.images.base(name).await?);
@@ -293,6 +300,9 @@ impl Pipeline {
             provenance: &mut provenance,
         };
         let mut image = self.session_image(order, &report).await?;
+        if let Some(lock) = &plan.lock {
+            self.compare(lock, &image, &provenance).await?;
+        }
         self.prove_session(&plan, &image, &report).await?;
         image.registry_digest = self.push(&image.name, &report).await?;
         Ok(Finished {

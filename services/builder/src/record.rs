@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bindery_buildpacks::{BILL_OF_MATERIALS, BuildPlan, render_record, with_provenance};
+use bindery_buildpacks::{BILL_OF_MATERIALS, BuildPlan, Lock, render_record, with_provenance};
 use bindery_core::seams::BuildJob;
-use bindery_core::{BaseImage, BaseRecord, BuiltImage, EventBody, Fault, ImageName, Phase, Provenance};
+use bindery_core::{BaseImage, BaseRecord, BuiltImage, EventBody, Fault, ImageName, ImageRef, Phase, Provenance};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -109,6 +109,26 @@ impl Pipeline {
                 None
             }
         }
+    }
+}
+
+/// How many differences a fault names.
+const NAMED: usize = 12;
+
+impl Pipeline {
+    /// Whether what was built is what was to be built again. An image that is not loses its name.
+    pub(crate) async fn compare(&self, lock: &Lock, image: &ImageRef, provenance: &Provenance) -> Result<(), Fault> {
+        let differences = lock.differences(provenance.bill_of_materials.as_ref().unwrap_or(&Value::Null));
+        if differences.is_empty() {
+            return Ok(());
+        }
+        self.images.remove(&image.name).await?;
+        let (named, rest) = differences.split_at(differences.len().min(NAMED));
+        let rest = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        let text = format!("What is installed is not what was to be installed again: {}{rest}.", named.join(", "));
+        let hint = "With - what is missing, with + what came in its place: an index no longer has it, or a step fetches what it \
+                    pleases.";
+        Err(Fault::upstream("not-the-locked-versions", text).hint(hint).retry(false))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `bindery build`: one image, here and now, without a service.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,28 +12,42 @@ use bindery_builder::{Finished, Order, Pipeline, Report, Source, Wishes};
 use bindery_core::seams::{Lease, Leases, StoreError};
 use bindery_core::{EventBody, Fault, Fence, ImageKey, ImageName, Tree, WorkerId};
 
-use super::Output;
 use super::target::{self, Subject};
+use super::{Output, locked};
 use crate::cli::Target;
 use crate::config::Config;
 use crate::wire;
 
+/// What is to be built.
+pub(crate) struct BuildOrder {
+    /// What from; without it, what `locked` names.
+    pub(crate) target: Option<Target>,
+    /// The provenance of an image that is to be built once more.
+    pub(crate) locked: Option<PathBuf>,
+    pub(crate) push: bool,
+    pub(crate) image: Option<ImageName>,
+}
+
 /// Prints the image's name on standard output; exit code 1 when the build fails.
-pub(crate) async fn build(
-    config: &Config,
-    target: &Target,
-    push: bool,
-    image: Option<ImageName>,
-    output: Output,
-) -> anyhow::Result<ExitCode> {
-    let registry = if push { wire::registry(config) } else { None };
-    if push && registry.is_none() {
+pub(crate) async fn build(config: &Config, order: BuildOrder, output: Output) -> anyhow::Result<ExitCode> {
+    let registry = if order.push { wire::registry(config) } else { None };
+    if order.push && registry.is_none() {
         bail!("--push needs a registry: set registry.url");
     }
     let pipeline = Pipeline::new(wire::images(config), registry, wire::naming(config), wire::site(config)?)
         .with_probe(wire::probe(config)?);
-    let Subject { tree, source, wishes, identity } = target::open(config, target).await?;
-    let image = match image {
+    let earlier = order.locked.as_deref().map(locked::read).transpose()?;
+    let target = match (order.target, &earlier) {
+        (Some(target), _) => target,
+        (None, Some(provenance)) => locked::target(provenance)?,
+        (None, None) => bail!("there is nothing to build"),
+    };
+    let Subject { tree, source, mut wishes, mut identity } = target::open(config, &target).await?;
+    if let (Some(path), Some(provenance)) = (&order.locked, &earlier) {
+        locked::hold(&pipeline, &tree, &source, &mut wishes, path, provenance).await?;
+        identity.push_str("#locked");
+    }
+    let image = match order.image {
         Some(image) => image,
         None => pipeline.naming().session(&ImageKey::of_parts([identity.as_bytes()]))?,
     };

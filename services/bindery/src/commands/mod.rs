@@ -2,6 +2,7 @@
 
 mod build;
 mod health;
+mod locked;
 mod output;
 mod plan;
 mod provenance;
@@ -11,7 +12,7 @@ mod target;
 
 use std::io::Write as _;
 
-pub(crate) use build::build;
+pub(crate) use build::{BuildOrder, build};
 pub(crate) use health::healthcheck;
 pub(crate) use output::Output;
 pub(crate) use plan::{dockerfile, plan};
