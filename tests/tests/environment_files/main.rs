@@ -8,6 +8,7 @@
 //! | `conda.rs` | `environment.yml` and explicit specs, from a channel that `tests/channel.py` makes |
 //! | `dockerfile.rs` | a Dockerfile of the repository, `.dockerignore` |
 //! | `pythons.rs` | a Python of the kernel's own, from a mirror that `tests/python_mirror.sh` makes |
+//! | `provenance.rs` | none: the record of an image, and the image once more from it |
 //! | `r.rs` | R: its kernel, `install.R`, `DESCRIPTION`, `renv.lock` |
 //! | `requirements.rs` | `requirements.txt` |
 //! | `scripts.rs` | `apt.txt`, `postBuild`, `start` |
@@ -18,6 +19,7 @@
 mod basics;
 mod conda;
 mod dockerfile;
+mod provenance;
 mod pythons;
 mod r;
 mod requirements;
