@@ -21,7 +21,7 @@ pub struct Registry {
     _process: Process,
     address: SocketAddr,
     with_account: bool,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Registry {
@@ -60,13 +60,24 @@ impl Registry {
         command.arg("serve").arg(&config);
         let process = Process::start("docker-registry", &mut command, &data.path().join("registry.log"))?;
         until(Duration::from_secs(20), || accepts(address)).await?;
-        Ok(Self { _process: process, address, with_account: accounts.is_some(), _data: data })
+        Ok(Self { _process: process, address, with_account: accounts.is_some(), data })
     }
 
     /// `http://127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The digests of what was sent to it so far, in order. What it has is not sent again.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub fn received(&self) -> std::io::Result<Vec<String>> {
+        let log = std::fs::read_to_string(self.data.path().join("registry.log"))?;
+        let ended = log.lines().filter_map(|line| line.split_once("\"PUT /v2/")).map(|(_, rest)| rest);
+        let digests = ended.filter_map(|rest| rest.split_whitespace().next()?.split_once("digest=sha256%3A"));
+        Ok(digests.map(|(_, rest)| rest.split('&').next().unwrap_or_default().to_owned()).collect())
     }
 
     /// Names of everything pushed.

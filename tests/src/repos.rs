@@ -18,6 +18,14 @@ pub struct RepoFile {
     content: Vec<u8>,
 }
 
+impl RepoFile {
+    /// The same below a directory.
+    #[must_use]
+    pub fn below(self, directory: &str) -> Self {
+        Self { path: format!("{directory}/{}", self.path), ..self }
+    }
+}
+
 /// A regular file.
 #[must_use]
 pub fn file(path: &str, content: impl AsRef<[u8]>) -> RepoFile {

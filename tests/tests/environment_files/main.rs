@@ -6,7 +6,11 @@
 //! | `support.rs` | none: building a list of files with `bindery build`, and running commands in the image |
 //! | `basics.rs` | the base image, the configuration directory, `runtime.txt`, what an image leaves behind |
 //! | `conda.rs` | `environment.yml` and explicit specs, from a channel that `tests/channel.py` makes |
+//! | `dates.rs` | none: packages of another day |
 //! | `dockerfile.rs` | a Dockerfile of the repository, `.dockerignore` |
+//! | `index.rs` | none: a package index that `tests/index.py` makes |
+//! | `plans.rs` | what a plan alone shows: no engine |
+//! | `python.rs` | projects and lock files |
 //! | `pythons.rs` | a Python of the kernel's own, from a mirror that `tests/python_mirror.sh` makes |
 //! | `provenance.rs` | none: the record of an image, and the image once more from it |
 //! | `r.rs` | R: its kernel, `install.R`, `DESCRIPTION`, `renv.lock` |
@@ -18,8 +22,12 @@
 
 mod basics;
 mod conda;
+mod dates;
 mod dockerfile;
+mod index;
+mod plans;
 mod provenance;
+mod python;
 mod pythons;
 mod r;
 mod requirements;

@@ -1,7 +1,11 @@
 //! `requirements.txt`, in every form people write it.
 
-use bindery_tests::repos::{RepoFile, file};
+use std::collections::BTreeSet;
 
+use bindery_tests::registry::Registry;
+use bindery_tests::repos::{RepoFile, file, write};
+
+use crate::index::Index;
 use crate::support::{Workshop, build, inspect};
 
 /// A package in a directory.
@@ -67,13 +71,32 @@ fn a05_a_file_in_utf_16_is_read() {
     assert_eq!(image.python("import six, toolz; print(six.__version__)"), "1.16.0");
 }
 
-#[test]
-fn a50_repositories_that_share_wheels_download_them_once() {
-    let Some(workshop) = Workshop::with("a50", &[("BUILD__CACHE_SHARING", "site")]) else { return };
-    let shared = "toolz==1.0.0\nsix==1.16.0\ncertifi==2025.1.31\n";
-    workshop.build(&[file("requirements.txt", shared)]);
-    let second = workshop.build(&[file("requirements.txt", format!("{shared}# and no more\n"))]);
-    assert!(second.log.contains("Installed 3 packages") || second.log.contains(" + toolz==1.0.0"), "{}", second.log);
-    // The installer's word for what it had to fetch or unpack.
-    assert!(!second.log.contains("Prepared"), "{}", second.log);
+#[tokio::test(flavor = "multi_thread")]
+async fn a50_repositories_that_share_most_wheels_download_and_push_them_once() {
+    let Some(index) = Index::find("a50") else { return };
+    let registry = Registry::start().await.unwrap();
+    let settings = [("BUILD__CACHE_SHARING", "site"), ("REGISTRY__URL", &registry.url())];
+    let Some(workshop) = Workshop::with("a50", &settings) else { return };
+    let wheel = |number: u32| format!("shared_{}_{number}-1.0-py3-none-any.whl", index.run);
+    let build = |numbers: std::ops::Range<u32>| {
+        let packages = numbers.map(|number| format!("shared-{}-{number}\n", index.run)).collect::<String>();
+        let directory = tempfile::tempdir().unwrap();
+        let text = format!("--index-url {}\n{packages}", index.url());
+        write(directory.path(), &[file("requirements.txt", text)]).unwrap();
+        let target = ["--push", directory.path().to_str().unwrap()];
+        workshop.try_build_target(&target).unwrap_or_else(|failure| panic!("{}", failure.told))
+    };
+    let first = build(0..9);
+    let (fetched, received) = (index.fetched(), registry.received().unwrap());
+    assert_eq!(fetched.iter().cloned().collect::<BTreeSet<_>>(), (0..9).map(wheel).collect());
+    assert!(!received.is_empty(), "the log of the registry is not as it was");
+
+    let second = build(1..10);
+    let program = format!("import shared_{0}_1, shared_{0}_9 as new; print(new.who)", index.run);
+    assert_eq!(second.python(&program), format!("shared_{}_9 1.0", index.run));
+    let again: BTreeSet<String> = index.fetched().split_off(fetched.len()).into_iter().collect();
+    assert_eq!(again, BTreeSet::from([wheel(9)]));
+    let sent = registry.received().unwrap().split_off(received.len());
+    assert!(!sent.is_empty() && sent.iter().all(|digest| !received.contains(digest)), "{received:#?}\n{sent:#?}");
+    assert_ne!(first.environment(), second.environment());
 }

@@ -3,6 +3,7 @@
 //! Every image and container of a workshop goes when it is dropped. A workshop has a name of its own for its images, so that no
 //! test's tidying takes an environment another test is building on; layers are shared through the engine's cache all the same.
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -91,8 +92,11 @@ impl Workshop {
 
     /// Names of the images of this workshop: `env` or `repo`, and a tag.
     pub(crate) fn images(&self) -> Vec<String> {
-        let filter = format!("reference={}/*", self.prefix);
-        let listed = self.engine.docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &filter]);
+        // With and without the registry they are for.
+        let filters = ["", "*/"].map(|registry| format!("reference={registry}{}/*", self.prefix));
+        let [plain, pushed] = filters.each_ref().map(String::as_str);
+        let words = ["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", plain, "--filter", pushed];
+        let listed = self.engine.docker(&words);
         listed.unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
@@ -278,6 +282,12 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Puts what a directory holds into a new one inside.
+    #[track_caller]
+    pub(crate) fn copy(&self, from: &Path, to: &str) {
+        self.engine.docker(&["cp", &format!("{}/.", from.display()), &format!("{}:{to}", self.id)]).unwrap();
     }
 
     /// Everything it printed.
