@@ -55,6 +55,28 @@ pub fn bringing_r(mut base: BaseImage) -> BaseImage {
     base
 }
 
+/// A base of which only the name is known: what the contract says of every base, and nothing of what it brings.
+#[must_use]
+pub fn assumed_base(name: &str) -> BaseImage {
+    let env = [
+        ("CONDA_DIR", "/opt/conda"),
+        ("NB_USER", "jovyan"),
+        ("NB_UID", "1000"),
+        ("NB_GID", "100"),
+        ("HOME", "/home/jovyan"),
+        ("PATH", "/opt/conda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ];
+    BaseImage {
+        name: name.to_owned(),
+        id: format!("assumed:{name}"),
+        user: "1000".to_owned(),
+        env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+        entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
+        workdir: "/home/jovyan".to_owned(),
+        labels: Vec::new(),
+    }
+}
+
 pub(crate) fn contract(base: &BaseImage) -> Result<Contract, PlanError> {
     let mut missing: Vec<String> = Vec::new();
     let mut need = |ok: bool, what: &str| {
@@ -141,26 +163,11 @@ pub(crate) fn is_path(path: &str) -> bool {
 pub(crate) mod tests {
     use bindery_core::{BaseImage, Fault, FaultBy};
 
-    use super::{check_base, contract};
+    use super::{assumed_base, check_base, contract};
 
     pub(crate) fn stack() -> BaseImage {
-        let pairs = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        BaseImage {
-            name: "bindery/stack:test".to_owned(),
-            id: "sha256:0123".to_owned(),
-            user: "1000".to_owned(),
-            env: pairs(&[
-                ("PATH", "/opt/conda/bin:/usr/bin:/bin"),
-                ("CONDA_DIR", "/opt/conda"),
-                ("NB_USER", "jovyan"),
-                ("NB_UID", "1000"),
-                ("NB_GID", "100"),
-                ("HOME", "/home/jovyan"),
-            ]),
-            entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
-            workdir: "/home/jovyan".to_owned(),
-            labels: pairs(&[("io.bindery.python", "3.11.2")]),
-        }
+        let labels = vec![("io.bindery.python".to_owned(), "3.11.2".to_owned())];
+        BaseImage { id: "sha256:0123".to_owned(), labels, ..assumed_base("bindery/stack:test") }
     }
 
     #[test]

@@ -44,7 +44,7 @@ mod session_options;
 mod shell;
 mod vertex;
 
-pub use base::{Contract, bringing_r, check_base};
+pub use base::{Contract, assumed_base, bringing_r, check_base};
 pub use conda::{CondaInstall, CondaOptions, CondaPackage};
 pub use detect::{asks_for_r, plan};
 pub use error::PlanError;

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use bindery_buildpacks::{PlanOptions, plan, render_environment, render_session};
+use bindery_buildpacks::{PlanOptions, assumed_base, plan, render_environment, render_session};
 use bindery_core::{BaseImage, MemoryTree};
 
 /// A repository in which every language and most kinds of file take part.
@@ -25,7 +25,9 @@ const ENVIRONMENT: [(&str, &str); 8] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rounds = std::env::args().skip_while(|word| word != "--rounds").nth(1).and_then(|word| word.parse().ok());
     let rounds: u32 = rounds.unwrap_or(200);
-    let (base, options) = (base(), PlanOptions { platform: "linux/amd64".to_owned(), ..PlanOptions::default() });
+    let labels = vec![("io.bindery.python".to_owned(), "3.11.2".to_owned())];
+    let base = BaseImage { labels, ..assumed_base("bindery/stack:bench") };
+    let options = PlanOptions { platform: "linux/amd64".to_owned(), ..PlanOptions::default() };
     println!("{:<10} {:>8} {:>12} {:>12} {:>12}", "files", "rounds", "median ms", "min ms", "max ms");
     for files in [10, 1_000, 20_000, 200_000] {
         let content = (0..files).map(|n| (format!("data/{}/{n}.csv", n % 97), "x"));
@@ -49,25 +51,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{files:<10} {rounds:>8} {:>12.3} {:>12.3} {:>12.3}", at(last / 2), at(0), at(last));
     }
     Ok(())
-}
-
-/// A base that keeps the docker-stacks contract.
-fn base() -> BaseImage {
-    let pairs = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    BaseImage {
-        name: "bindery/stack:bench".to_owned(),
-        id: "sha256:0".to_owned(),
-        user: "1000".to_owned(),
-        env: pairs(&[
-            ("PATH", "/opt/conda/bin:/usr/bin:/bin"),
-            ("CONDA_DIR", "/opt/conda"),
-            ("NB_USER", "jovyan"),
-            ("NB_UID", "1000"),
-            ("NB_GID", "100"),
-            ("HOME", "/home/jovyan"),
-        ]),
-        entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
-        workdir: "/home/jovyan".to_owned(),
-        labels: pairs(&[("io.bindery.python", "3.11.2")]),
-    }
 }

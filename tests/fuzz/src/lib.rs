@@ -7,29 +7,14 @@
 //! | `fuzz_targets/` | one target for each grammar |
 //! | `seeds/` | a few ordinary and a few nasty inputs for each |
 
-use bindery_buildpacks::{PlanOptions, render_dockerfile_repo, render_environment, render_session};
+use bindery_buildpacks::{PlanOptions, assumed_base, render_dockerfile_repo, render_environment, render_session};
 use bindery_core::{BaseImage, EntryKind, MemoryTree};
 use parse_dockerfile::{Command, Instruction};
 
 /// A base image that keeps the docker-stacks contract.
 fn base() -> BaseImage {
-    let env = [
-        ("PATH", "/opt/conda/bin:/usr/bin:/bin"),
-        ("CONDA_DIR", "/opt/conda"),
-        ("NB_USER", "jovyan"),
-        ("NB_UID", "1000"),
-        ("NB_GID", "100"),
-        ("HOME", "/home/jovyan"),
-    ];
-    BaseImage {
-        name: "bindery/stack:fuzz".to_owned(),
-        id: "sha256:0123".to_owned(),
-        user: "1000".to_owned(),
-        env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-        entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
-        workdir: "/home/jovyan".to_owned(),
-        labels: vec![("io.bindery.python".to_owned(), "3.11.2".to_owned())],
-    }
+    let labels = vec![("io.bindery.python".to_owned(), "3.11.2".to_owned())];
+    BaseImage { labels, ..assumed_base("bindery/stack:fuzz") }
 }
 
 /// Plans a repository that holds `content` as its environment file `name`, and a few files it may refer to.

@@ -3,7 +3,7 @@
 
 use bindery_tests::repos::{RepoFile, file};
 
-use crate::support::{Image, Shared, build, refuse};
+use crate::support::{Image, Shared, build, inspect, refuse};
 
 /// One image for the rows that need no environment of their own.
 static TOGETHER: Shared = Shared::new();
@@ -39,7 +39,10 @@ fn r(image: &Image, program: &str) -> String {
 #[test]
 fn a32_r_in_runtime_txt_gives_r_with_its_kernel() {
     let Some(image) = TOGETHER.image("a32_r_in_runtime_txt", together) else { return };
-    assert!(r(&image, "cat(as.character(getRversion()))").starts_with("4.2"));
+    // What the plan took from the base's label is what its distribution brought.
+    let label = "{{index .Config.Labels \"io.bindery.apt.r\"}}";
+    let stated = inspect(&image.workshop.engine, &image.workshop.engine.base_image, label);
+    assert_eq!(r(&image, "cat(as.character(getRversion()))"), stated);
     assert!(image.sh("jupyter kernelspec list 2>/dev/null").contains("/opt/conda/share/jupyter/kernels/ir"));
     // The kernel computes, and Python's is still there.
     let program = "from jupyter_client.manager import start_new_kernel\n\
@@ -58,7 +61,8 @@ fn a32_an_r_the_distribution_does_not_have_fails_and_says_which_it_has() {
     let Some(failure) = refuse("a32_an_r_the_distribution_does_not_have", &[file("runtime.txt", "r-4.5\n")]) else {
         return;
     };
-    assert!(failure.told.contains("asks for R 4.5; this site has R 4.2"), "{failure:#?}");
+    assert_eq!((failure.place().as_str(), failure.fault["code"].as_str()), ("runtime.txt:1", Some("r-not-available")));
+    assert!(failure.said().contains("asks for R 4.5; this site has R 4.2.2"), "{failure:#?}");
 }
 
 #[test]

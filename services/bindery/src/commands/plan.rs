@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bindery_buildpacks::{
-    BuildPlan, PlanOptions, asks_for_r, bringing_r, render_dockerfile_repo, render_environment, render_session,
+    BuildPlan, PlanOptions, asks_for_r, assumed_base, bringing_r, render_dockerfile_repo, render_environment,
+    render_session,
 };
 use bindery_core::{BaseImage, Fault};
 use serde_json::json;
@@ -92,27 +93,6 @@ async fn inspect(config: &Config, name: &str) -> (BaseImage, bool) {
         Ok(Ok(base)) => (base, false),
         // A plan needs no engine; only the version of the base's Python and the exact key do.
         Ok(Err(_)) | Err(_) => (assumed_base(name), true),
-    }
-}
-
-/// What the docker-stacks contract says of any base image.
-fn assumed_base(name: &str) -> BaseImage {
-    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    BaseImage {
-        name: name.to_owned(),
-        id: format!("assumed:{name}"),
-        user: "1000".to_owned(),
-        env: vec![
-            pair("CONDA_DIR", "/opt/conda"),
-            pair("NB_USER", "jovyan"),
-            pair("NB_UID", "1000"),
-            pair("NB_GID", "100"),
-            pair("HOME", "/home/jovyan"),
-            pair("PATH", "/opt/conda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ],
-        entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
-        workdir: "/home/jovyan".to_owned(),
-        labels: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bindery_buildpacks::{PlanOptions, plan};
+use bindery_buildpacks::{PlanOptions, assumed_base, plan};
 use bindery_core::{BaseImage, Fault, MemoryTree};
 use proptest::prelude::*;
 
@@ -11,22 +11,8 @@ use crate::blame;
 use crate::progress::FailedStep;
 
 pub(crate) fn base() -> BaseImage {
-    let pairs = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    BaseImage {
-        name: "bindery/stack:test".to_owned(),
-        id: "sha256:0123".to_owned(),
-        user: "1000".to_owned(),
-        env: pairs(&[
-            ("PATH", "/opt/conda/bin:/usr/bin:/bin"),
-            ("CONDA_DIR", "/opt/conda"),
-            ("NB_USER", "jovyan"),
-            ("NB_UID", "1000"),
-            ("HOME", "/home/jovyan"),
-        ]),
-        entrypoint: ["tini", "-g", "--", "start.sh"].map(str::to_owned).to_vec(),
-        workdir: "/home/jovyan".to_owned(),
-        labels: pairs(&[("io.bindery.python", "3.11.2")]),
-    }
+    let labels = vec![("io.bindery.python".to_owned(), "3.11.2".to_owned())];
+    BaseImage { labels, ..assumed_base("bindery/stack:test") }
 }
 
 struct Fixture {
