@@ -102,7 +102,7 @@ pictures! {
         ("pyproject.toml", "[project]\nname = \"root\"\nversion = \"1\"\ndependencies = [\"six\"]\n[build-system]\nrequires = []\n"),
     ];
     picture_of_a_pylock: [("pylock.toml", "lock-version = \"1.0\"\n[[packages]]\nname = \"six\"\nversion = \"1\"\n")];
-    picture_of_a_conda_environment: [
+    a29_picture_of_a_conda_environment_with_its_python: [
         ("environment.yml", "name: x\nchannels:\n  - conda-forge\n  - defaults\ndependencies:\n  - python=3.12\n  - numpy >=1.26, <3\n  - bioconda::samtools\n  - pip\n  - pip:\n    - six==1.16.0\nvariables:\n  MODE: teaching\n"),
         ("requirements.txt", "scipy"),
     ];
@@ -142,7 +142,7 @@ fn picture_of_a_base_that_does_not_say_its_python() {
 }
 
 #[test]
-fn picture_of_a_kernel_with_a_python_of_its_own() {
+fn a14_picture_of_a_kernel_with_a_python_of_its_own() {
     let files =
         [("runtime.txt", "python-3.12"), ("requirements.txt", "numpy"), ("apt.txt", "curl"), ("postBuild", SCRIPT)];
     let options = PlanOptions {

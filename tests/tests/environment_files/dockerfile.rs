@@ -42,6 +42,20 @@ fn a40_a_dockerfile_that_is_unpinned_or_ends_as_root_or_knows_no_jupyter_is_buil
 }
 
 #[test]
+fn a40_a_dockerfile_whose_server_does_not_start_is_refused_with_its_last_lines() {
+    let Some(workshop) = Workshop::with("a40", &[("BUILD__PROBE", "true")]) else { return };
+    let dockerfile = format!(
+        "FROM {}\n# jupyter\nENTRYPOINT [\"sh\", \"-c\", \"echo nothing is served here; exit 7\"]\n",
+        workshop.engine.base_image
+    );
+    let failure = workshop.try_build(&[file("Dockerfile", dockerfile)]).expect_err("the image serves nothing");
+    assert_eq!((failure.place().as_str(), failure.fault["by"].as_str()), ("Dockerfile", Some("user")), "{failure:#?}");
+    assert_eq!(failure.fault["code"], "server-exited", "{failure:#?}");
+    assert!(failure.log.contains("nothing is served here"), "{}", failure.log);
+    assert_eq!(workshop.images(), Vec::<String>::new(), "what does not work has no name");
+}
+
+#[test]
 fn a41_a_dockerfile_in_binder_is_built_and_the_one_at_the_top_is_not() {
     let Some(workshop) = Workshop::find("a41") else { return };
     let base = &workshop.engine.base_image;

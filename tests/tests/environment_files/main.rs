@@ -1,5 +1,5 @@
 //! Environment files on a real engine: each row of the table of required behaviour is a test, whose name begins with the row's
-//! id, so that `cargo test -p bindery-tests --test environment_files` lists the table.
+//! id. `tests/table.rs` has the table and prints it, with the tests of each row.
 //!
 //! | file | rows |
 //! |---|---|
@@ -18,7 +18,7 @@
 //! | `scripts.rs` | `apt.txt`, `postBuild`, `start` |
 //! | `sources.rs` | refs, submodules, large files |
 //!
-//! Rows that need what no test machine has are pictures of plans in `buildpacks`, under the same ids.
+//! What needs something that no test machine has is a picture of a plan in `buildpacks`, under the same id.
 
 mod basics;
 mod conda;

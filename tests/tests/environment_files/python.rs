@@ -144,6 +144,18 @@ fn a22_what_poetry_locks_is_what_is_there() {
 }
 
 #[test]
+fn a22_what_pdm_locks_is_what_is_there() {
+    let lock = format!(
+        "[metadata]\ngroups = [\"default\"]\nlock_version = \"4.5.0\"\n\n[[package]]\nname = \"iniconfig\"\nversion = \"2.0.0\"\n\
+         groups = [\"default\"]\nfiles = [{{file = \"x\", hash = \"{INICONFIG}\"}}]\n"
+    );
+    let own = project("list", "dependencies = [\"iniconfig\"]\n[tool.pdm]\ndistribution = false\n");
+    let files = [own.as_slice(), &[file("pdm.lock", lock)]].concat();
+    let Some(image) = build("a22", &files) else { return };
+    assert_eq!(python(&image, &versions(&["iniconfig", "list"])), "2.0.0 -");
+}
+
+#[test]
 fn a24_a_pipfile_lock_wins_and_brings_development_packages() {
     let lock = format!(
         "{{\"_meta\": {{}}, \"default\": {{\"six\": {{\"version\": \"==1.17.0\", \"hashes\": [\"{SIX}\"]}}}}, \
