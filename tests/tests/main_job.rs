@@ -58,6 +58,8 @@ async fn a_repository_with_every_kind_of_file_becomes_a_notebook_with_all_of_it(
         executable("start", "#!/bin/bash\nexport STARTED=yes\nexec \"$@\"\n"),
         file("index.ipynb", "{\"cells\":[],\"metadata\":{},\"nbformat\":4,\"nbformat_minor\":5}"),
         file("Gemfile", "gem 'jekyll'\n"),
+        // No engine has a layer of this content, perhaps of another commit's time.
+        file("unique.txt", uuid::Uuid::new_v4().to_string()),
     ];
     Repo::with_files(site.root.path(), "every", &files).unwrap();
     let told = site.service.visit(&site.address("every"), "main").await.unwrap();
@@ -81,6 +83,9 @@ async fn a_repository_with_every_kind_of_file_becomes_a_notebook_with_all_of_it(
     assert_eq!(run("python -c 'import six; print(six.__version__)'").trim(), "1.16.0");
     assert!(run("tree --version").contains("tree"));
     assert_eq!(run("id -u").trim(), "1000");
+    // The repository's files are as old as its commit; what was made of them is not.
+    assert_eq!(run("stat -c %Y index.ipynb unique.txt"), "1700000000\n1700000000\n");
+    assert_ne!(run("stat -c %Y built.txt").trim(), "1700000000");
     let environ = run(
         r"for p in /proc/[0-9]*; do grep -qa ServerApp.base_url $p/cmdline && cat $p/environ; done 2>/dev/null | tr '\0' '\n'",
     );

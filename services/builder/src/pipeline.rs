@@ -9,7 +9,7 @@ use bindery_buildpacks::{
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, ImageProbe, Leases, Registry};
 use bindery_core::{
     AsOf, BaseImage, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase,
-    Provenance, Secret, Tree, WorkerId,
+    Provenance, Secret, Timestamp, Tree, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +123,8 @@ pub struct Source {
     pub reference: String,
     /// The commit, if there is one.
     pub commit: Option<String>,
+    /// When that was made, if it is known.
+    pub committed: Option<Timestamp>,
 }
 
 /// What is asked for besides the content.
@@ -264,6 +266,7 @@ impl Pipeline {
             repository: resolved.repo_url.to_string(),
             reference: resolved.spec.reference.to_string(),
             commit: Some(resolved.commit.to_string()),
+            committed: fetched.committed,
         };
         let wishes = Wishes { as_of: day(request.as_of, fetched.committed)?, ..Wishes::default() };
         self.build_tree(Order { tree, source, wishes, image }, leases, holder, report).await
@@ -325,12 +328,12 @@ impl Pipeline {
     }
 }
 
-/// The day that is meant, where the commit was made on `committed`.
+/// The day that is meant, where the commit was made at `committed`.
 ///
 /// # Errors
 /// The commit's own day is asked for, and is not known.
-pub fn day(as_of: Option<AsOf>, committed: Option<Date>) -> Result<Option<Date>, Fault> {
-    match as_of.map(|day| day.date(committed)) {
+pub fn day(as_of: Option<AsOf>, committed: Option<Timestamp>) -> Result<Option<Date>, Fault> {
+    match as_of.map(|day| day.date(committed.and_then(Date::of))) {
         None => Ok(None),
         Some(Some(date)) => Ok(Some(date)),
         Some(None) => {
@@ -370,6 +373,7 @@ pub(crate) fn job(
         name,
         dockerfile: rendered.dockerfile,
         tree: rendered.needs_tree.then_some(tree),
+        content_time: None,
         tree_prefix: rendered.tree_prefix,
         ignore_file: rendered.ignore_file,
         keep: rendered.keep,

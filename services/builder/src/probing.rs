@@ -82,7 +82,7 @@ fn base_is_broken(plan: &BuildPlan, fault: Fault) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -90,17 +90,22 @@ mod tests {
     use bindery_buildpacks::PythonFallback;
     use bindery_core::seams::{BuildJob, ImageBuilder, ImageProbe, Lease, Leases, Progress, StoreError};
     use bindery_core::{
-        BaseImage, BuiltImage, EventBody, Fault, FaultBy, Fence, ImageName, ImageRef, MemoryTree, WorkerId,
+        BaseImage, BuiltImage, EventBody, Fault, FaultBy, Fence, ImageName, ImageRef, MemoryTree, Timestamp, WorkerId,
     };
     use parking_lot::Mutex;
 
     use crate::diagnosis::tests::base;
     use crate::{CacheSharing, Naming, Order, Pipeline, Report, Site, Source, Wishes};
 
+    /// When everything that is built here was committed.
+    const COMMITTED: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
     /// An engine that builds anything: the names it knows, each with the id of its image.
     #[derive(Default)]
     struct Engine {
         names: Mutex<BTreeMap<String, String>>,
+        /// Whether each build had content, and what it was told of its time.
+        times: Mutex<BTreeSet<(bool, Option<Timestamp>)>>,
     }
 
     impl Engine {
@@ -114,6 +119,7 @@ mod tests {
     impl ImageBuilder for Engine {
         async fn build(&self, job: BuildJob, _progress: Arc<dyn Progress>) -> Result<BuiltImage, Fault> {
             let id = format!("id of {}", job.name);
+            self.times.lock().insert((job.tree.is_some(), job.content_time));
             self.names.lock().insert(job.name.to_string(), id.clone());
             Ok(BuiltImage { id, size: 1 })
         }
@@ -209,7 +215,8 @@ mod tests {
 
         async fn build(&self, tag: &str, files: &[(&str, &str)]) -> Result<(), Fault> {
             let tree = Arc::new(MemoryTree::new(files.iter().copied()).unwrap());
-            let source = Source { repository: "r".to_owned(), reference: "HEAD".to_owned(), commit: None };
+            let committed = Some(COMMITTED);
+            let source = Source { repository: "r".to_owned(), reference: "HEAD".to_owned(), commit: None, committed };
             let image = format!("repo:{tag}").parse().unwrap();
             let holder = WorkerId("test".to_owned());
             let order = Order { tree, source, wishes: Wishes::default(), image };
@@ -229,6 +236,16 @@ mod tests {
         house.build("two", &[("requirements.txt", "six\n"), ("README.md", "two")]).await.unwrap();
         assert_eq!(house.tried(), Vec::<String>::new());
         assert_eq!(house.engine.kinds(), ["env", "repo", "repo"], "the name it was tried under is gone");
+    }
+
+    #[tokio::test]
+    async fn content_is_as_old_as_its_commit_and_an_environment_has_no_age() {
+        for file in [("requirements.txt", "six\n"), ("Dockerfile", "FROM x:1\n")] {
+            let house = House::new("");
+            house.build("one", &[file]).await.unwrap();
+            let times = [(false, None), (true, Some(COMMITTED))];
+            assert_eq!(*house.engine.times.lock(), BTreeSet::from(times), "{file:?}");
+        }
     }
 
     #[tokio::test]

@@ -66,6 +66,7 @@ impl Pipeline {
             name: name.clone(),
             dockerfile: rendered.dockerfile,
             tree: None,
+            content_time: None,
             tree_prefix: rendered.tree_prefix,
             ignore_file: None,
             keep: Vec::new(),

@@ -48,7 +48,8 @@ impl Pipeline {
         rendered.build_args.extend(wishes.build_args);
         report.event(EventBody::message(Phase::Building, "Adding the repository"));
         let ca_bundle = self.site.ca_bundle.as_deref().filter(|_| plan.ca_bundle);
-        let job = job(image.clone(), rendered, Arc::clone(&tree), labels(source, plan, wishes.labels), ca_bundle);
+        let mut job = job(image.clone(), rendered, Arc::clone(&tree), labels(source, plan, wishes.labels), ca_bundle);
+        job.content_time = source.committed;
         let progress = StepReporter::new(Arc::clone(report), Some(Arc::clone(plan)), Phase::Building, "repo");
         let built = match environment_holds {
             Some(_) => self.images.build(job, Arc::clone(&progress) as _).await,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bindery_core::{CommitId, Date};
+use bindery_core::{CommitId, Timestamp};
 use git2::{Indexer, ObjectType, Odb, Oid};
 
 use crate::Error;
@@ -52,8 +52,8 @@ impl ObjectStore {
         oid(tree.ok_or_else(|| Error::Damaged(format!("commit {commit} has no tree")))?)
     }
 
-    /// The day on which the commit was made; `None` where it says none that can be.
-    pub(crate) fn committed(&self, commit: &CommitId) -> Result<Option<Date>, Error> {
+    /// When the commit was made; `None` where it says nothing that can be.
+    pub(crate) fn committed(&self, commit: &CommitId) -> Result<Option<Timestamp>, Error> {
         Ok(committed(&self.commit(commit)?))
     }
 
@@ -102,13 +102,13 @@ impl ObjectStore {
     }
 }
 
-/// The committer's day, in UTC: `committer Name <address> seconds zone`, among the lines before the first empty one. A name may hold
+/// The committer's time: `committer Name <address> seconds zone`, among the lines before the first empty one. A name may hold
 /// anything, so the line is read from its end.
-fn committed(commit: &[u8]) -> Option<Date> {
+fn committed(commit: &[u8]) -> Option<Timestamp> {
     let lines = commit.split(|b| *b == b'\n').take_while(|line| !line.is_empty());
     let line = lines.into_iter().find(|line| line.starts_with(b"committer "))?;
     let seconds = line.rsplit(|b| *b == b' ').nth(1)?;
-    Date::of_unix_seconds(std::str::from_utf8(seconds).ok()?.parse().ok()?)
+    std::str::from_utf8(seconds).ok()?.parse().ok().map(Timestamp::from_seconds)
 }
 
 /// Receives one pack: measured first, then indexed, every object's id computed from its content.
@@ -179,15 +179,18 @@ fn disk(error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use bindery_core::Timestamp;
+
     use super::committed;
 
     #[test]
-    fn a_commit_says_its_day_or_none() {
-        let day = |text: &str| committed(text.as_bytes()).map(|date| date.to_string());
-        let commit =
-            |line: &str| day(&format!("tree x\nauthor A <a@b> 1 +0000\n{line}\n\ncommitter C <c@d> 978307200 +0000\n"));
-        assert_eq!(commit("committer C <c@d> 1709251199 +0200").as_deref(), Some("2024-02-29"));
-        assert_eq!(commit("committer 9 > 8 7 <c@d> 1709251200 -0500").as_deref(), Some("2024-03-01"));
+    fn a_commit_says_when_it_was_made_or_not() {
+        let time = |text: &str| committed(text.as_bytes()).map(Timestamp::as_seconds);
+        let commit = |line: &str| {
+            time(&format!("tree x\nauthor A <a@b> 1 +0000\n{line}\n\ncommitter C <c@d> 978307200 +0000\n"))
+        };
+        assert_eq!(commit("committer C <c@d> 1709251199 +0200"), Some(1_709_251_199));
+        assert_eq!(commit("committer 9 > 8 7 <c@d> 1709251200 -0500"), Some(1_709_251_200));
         for line in [
             "committer",
             "committer ",
@@ -197,6 +200,6 @@ mod tests {
         ] {
             assert_eq!(commit(line), None, "{line}");
         }
-        assert_eq!(day(""), None);
+        assert_eq!(time(""), None);
     }
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// The years a date may have: before the first, no package index kept anything; after the last, it is a slip of the pen.
 const YEARS: std::ops::RangeInclusive<u16> = 1991..=9999;
 
@@ -30,10 +32,10 @@ impl Date {
         if known { Some(Self { year, month, day }) } else { None }
     }
 
-    /// The day of an instant, given as seconds since the Unix epoch; `None` outside the years a date may have.
+    /// The day of an instant; `None` outside the years a date may have.
     #[must_use]
-    pub fn of_unix_seconds(seconds: i64) -> Option<Self> {
-        let mut left = u32::try_from(seconds.div_euclid(86_400)).ok()?;
+    pub fn of(instant: Timestamp) -> Option<Self> {
+        let mut left = u32::try_from(instant.as_seconds() / 86_400).ok()?;
         for year in 1970..=*YEARS.end() {
             for month in 1..=12 {
                 let days = u32::from(days_of(year, month));
@@ -173,6 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{AsOf, Date};
+    use crate::Timestamp;
 
     #[test]
     fn days_of_the_calendar_are_read_and_others_refused() {
@@ -210,10 +213,10 @@ mod tests {
             (1_709_251_200, "2024-03-01"),
             (946_684_799, "1999-12-31"),
         ] {
-            assert_eq!(Date::of_unix_seconds(seconds).unwrap().to_string(), date);
+            assert_eq!(Date::of(Timestamp::from_seconds(seconds)).unwrap().to_string(), date);
         }
-        for seconds in [-1, 0, i64::MIN, i64::MAX] {
-            assert_eq!(Date::of_unix_seconds(seconds), None);
+        for seconds in [0, 1, 600_000_000, u64::MAX] {
+            assert_eq!(Date::of(Timestamp::from_seconds(seconds)), None);
         }
     }
 
@@ -229,8 +232,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dates_order_as_their_text_does_and_survive_it(one in 665_000_000i64..9_000_000_000, other in 665_000_000i64..9_000_000_000) {
-            let (one, other) = (Date::of_unix_seconds(one).unwrap(), Date::of_unix_seconds(other).unwrap());
+        fn dates_order_as_their_text_does_and_survive_it(one in 665_000_000u64..9_000_000_000, other in 665_000_000u64..9_000_000_000) {
+            let [one, other] = [one, other].map(|seconds| Date::of(Timestamp::from_seconds(seconds)).unwrap());
             prop_assert_eq!(one.cmp(&other), one.to_string().cmp(&other.to_string()));
             prop_assert_eq!(one.to_string().parse::<Date>(), Ok(one));
         }

@@ -23,6 +23,18 @@ impl Timestamp {
         Self(millis)
     }
 
+    /// The instant `seconds` after the Unix epoch, or the last there is.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Whole seconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

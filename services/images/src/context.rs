@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use bindery_core::seams::{BuildJob, ContextFile};
-use bindery_core::{EntryKind, Tree, TreeEntry};
+use bindery_core::{EntryKind, Timestamp, Tree, TreeEntry};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -13,17 +13,21 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::ImagesError;
 use crate::dockerignore::Ignore;
-use crate::tarball::Tarball;
+use crate::tarball::{FIXED_TIME, Tarball};
 
 /// Bytes that travel together, and how many such chunks may wait for the engine: half a megabyte at most.
 const CHUNK: usize = 64 << 10;
 const CHUNKS_WAITING: usize = 8;
 /// The largest file of patterns; buildpacks refuse one that is larger.
 const IGNORE_LIMIT: u64 = 1 << 20;
+/// Times that a zip, and so a Python wheel made of the content, can hold in any time zone: 1980-01-02 to 2107-12-30.
+const ARCHIVED: std::ops::Range<u64> = 315_619_200..4_354_732_800;
 
 /// A context ready to be written.
 pub(crate) struct Context {
     tree: Option<Arc<dyn Tree>>,
+    /// The content's time, in seconds since the Unix epoch.
+    time: u64,
     prefix: String,
     files: Vec<ContextFile>,
     /// The Dockerfile's name in the context.
@@ -68,7 +72,8 @@ pub(crate) fn prepare(job: &BuildJob) -> Result<Context, ImagesError> {
             name
         }
     };
-    Ok(Context { tree, prefix, files, dockerfile, ignore, keep })
+    let time = job.content_time.map(Timestamp::as_seconds).filter(|time| ARCHIVED.contains(time)).unwrap_or(FIXED_TIME);
+    Ok(Context { tree, time, prefix, files, dockerfile, ignore, keep })
 }
 
 /// The repository's own file of exactly this text, so that `COPY . .` finds nothing that the repository does not have.
@@ -124,6 +129,7 @@ impl Context {
         let sent = |error: io::Error| ImagesError::Context(error.to_string());
         let mut tar = Tarball::new(out);
         let mut left_out = LeftOut::default();
+        tar.set_time(self.time);
         tar.directory(&self.prefix).map_err(sent)?;
         if let Some(tree) = self.tree.as_deref() {
             for entry in tree.entries() {
@@ -135,6 +141,7 @@ impl Context {
                 self.write_entry(&mut tar, tree, entry, &name, &mut left_out)?;
             }
         }
+        tar.set_time(FIXED_TIME);
         for file in &self.files {
             let size = file.content.len() as u64;
             tar.file(&file.path, file.executable, size, &file.content[..]).map_err(sent)?;
@@ -206,9 +213,9 @@ impl Write for ChannelWriter {
 
 #[cfg(test)]
 mod tests {
-    use super::{LeftOut, prepare};
+    use super::{FIXED_TIME, LeftOut, prepare};
     use bindery_core::seams::{BuildJob, ContextFile};
-    use bindery_core::{EntryKind, MemoryTree};
+    use bindery_core::{EntryKind, MemoryTree, Timestamp};
     use futures::StreamExt as _;
     use std::collections::BTreeMap;
     use std::sync::Arc;
@@ -218,6 +225,7 @@ mod tests {
             name: "x/y:z".parse().unwrap(),
             dockerfile: dockerfile.into(),
             tree: Some(Arc::new(tree)),
+            content_time: None,
             tree_prefix: prefix.into(),
             ignore_file: None,
             keep: Vec::new(),
@@ -266,6 +274,41 @@ mod tests {
         assert_eq!(listed, expected);
         assert_eq!((dockerfile.as_str(), names[".bindery.Dockerfile"].as_str()), (".bindery.Dockerfile", "FROM x"));
         assert_eq!(left_out, LeftOut::default());
+    }
+
+    /// The time of everything in the context.
+    async fn times(job: &BuildJob) -> BTreeMap<String, u64> {
+        let (stream, task) = prepare(job).unwrap().stream();
+        let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
+        task.await.unwrap().unwrap();
+        let bytes = chunks.concat();
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let entries = archive.entries().unwrap().map(Result::unwrap);
+        entries.map(|e| (e.path().unwrap().to_string_lossy().into_owned(), e.header().mtime().unwrap())).collect()
+    }
+
+    #[tokio::test]
+    async fn the_content_has_its_time_and_all_else_the_fixed_one() {
+        let tree = || {
+            let mut tree = MemoryTree::new([("a/b", "1"), ("c", "")]).unwrap();
+            tree.insert("l", EntryKind::Symlink, b"c").unwrap();
+            tree
+        };
+        let at = |time: Option<u64>| {
+            let mut job = job(tree(), "content", "FROM x");
+            job.content_time = time.map(Timestamp::from_seconds);
+            job.files.push(ContextFile { path: "ca.pem".into(), content: b"pem".to_vec(), executable: false });
+            job
+        };
+        for (name, time) in times(&at(Some(1_700_000_123))).await {
+            let expected = if name.starts_with("content/") { 1_700_000_123 } else { FIXED_TIME };
+            assert_eq!(time, expected, "{name}");
+        }
+        let fixed = times(&at(None)).await;
+        assert!(fixed.len() == 7 && fixed.values().all(|time| *time == FIXED_TIME), "{fixed:?}");
+        for impossible in [0, 1, 5_000_000_000, u64::MAX] {
+            assert_eq!(times(&at(Some(impossible))).await, fixed, "{impossible}");
+        }
     }
 
     #[tokio::test]

@@ -7,21 +7,27 @@ use tar::{Builder, EntryType, Header};
 
 /// The notebook user and its group, as the base's contract names them.
 const OWNER: (u64, u64) = (1000, 100);
-/// Every entry's time, so that equal trees give equal layers: 2001-09-09. Not zero, because a zip, and so a Python wheel,
-/// cannot hold a time before 1980.
-const TIME: u64 = 1_000_000_000;
+/// The time of entries that have none of their own, so that equal files give equal layers: 2001-09-09, in seconds since the Unix epoch.
+/// Not zero, because a zip, and so a Python wheel, cannot hold a time before 1980.
+pub(crate) const FIXED_TIME: u64 = 1_000_000_000;
 /// Names up to this long stand in the header itself.
 const SHORT: usize = 100;
 
 /// A tar on its way to the engine.
 pub(crate) struct Tarball<W: Write> {
     out: Builder<W>,
+    time: u64,
     directories: BTreeSet<String>,
 }
 
 impl<W: Write> Tarball<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self { out: Builder::new(out), directories: BTreeSet::new() }
+        Self { out: Builder::new(out), time: FIXED_TIME, directories: BTreeSet::new() }
+    }
+
+    /// What is added from now on was last changed then, in seconds since the Unix epoch.
+    pub(crate) fn set_time(&mut self, time: u64) {
+        self.time = time;
     }
 
     /// Adds a directory and those above it, each once.
@@ -67,7 +73,7 @@ impl<W: Write> Tarball<W> {
         size: u64,
         content: impl Read,
     ) -> io::Result<()> {
-        let mut header = header(kind, mode, size);
+        let mut header = self.header(kind, mode, size);
         if name.len() > SHORT {
             self.long(EntryType::GNULongName, name)?;
         }
@@ -84,22 +90,22 @@ impl<W: Write> Tarball<W> {
 
     /// GNU's extension for a name that does not fit: an entry whose content is the name.
     fn long(&mut self, kind: EntryType, name: &[u8]) -> io::Result<()> {
-        let mut header = header(kind, 0o644, name.len() as u64 + 1);
+        let mut header = self.header(kind, 0o644, name.len() as u64 + 1);
         put(&mut header.as_old_mut().name, b"././@LongLink");
         header.set_cksum();
         self.out.append(&header, name.chain(&[0][..]))
     }
-}
 
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(OWNER.0);
-    header.set_gid(OWNER.1);
-    header.set_mtime(TIME);
-    header.set_size(size);
-    header
+    fn header(&self, kind: EntryType, mode: u32, size: u64) -> Header {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(OWNER.0);
+        header.set_gid(OWNER.1);
+        header.set_mtime(self.time);
+        header.set_size(size);
+        header
+    }
 }
 
 /// Copies as much as fits; what is cut here was written by [`Tarball::long`] before.
@@ -111,12 +117,15 @@ fn put(field: &mut [u8], value: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{TIME, Tarball};
+    use super::{FIXED_TIME, Tarball};
     use std::io::Read as _;
 
-    fn sample() -> Vec<u8> {
+    fn sample(time: Option<u64>) -> Vec<u8> {
         let long = format!("{}/{}", "d".repeat(120), "é".repeat(60));
         let mut tar = Tarball::new(Vec::new());
+        if let Some(time) = time {
+            tar.set_time(time);
+        }
         tar.file("a/b.sh", true, 2, &b"hi"[..]).unwrap();
         tar.file("a/c", false, 0, &b""[..]).unwrap();
         tar.link("a/l", b"../x//y").unwrap();
@@ -128,13 +137,16 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_with_fixed_owner_time_and_modes() {
-        let bytes = sample();
+        let bytes = sample(None);
         let mut archive = tar::Archive::new(&bytes[..]);
         let mut seen = Vec::new();
         for entry in archive.entries().unwrap() {
             let mut entry = entry.unwrap();
             let header = entry.header().clone();
-            assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (1000, 100, TIME));
+            assert_eq!(
+                (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
+                (1000, 100, FIXED_TIME)
+            );
             let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
             let target = entry.link_name_bytes().map(|name| String::from_utf8(name.into_owned()).unwrap());
             let mut content = String::new();
@@ -158,15 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn everything_has_the_time_that_was_set() {
+        let bytes = sample(Some(1_700_000_000));
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let times: Vec<u64> =
+            archive.entries().unwrap().map(|entry| entry.unwrap().header().mtime().unwrap()).collect();
+        assert_eq!(times, [1_700_000_000; 9]);
+    }
+
+    #[test]
     fn the_same_content_gives_the_same_bytes() {
-        assert_eq!(sample(), sample());
+        assert_eq!(sample(None), sample(None));
+        assert_eq!(sample(Some(1_700_000_000)), sample(Some(1_700_000_000)));
     }
 
     #[test]
     fn gnu_tar_lists_the_same_names() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("context.tar");
-        std::fs::write(&file, sample()).unwrap();
+        std::fs::write(&file, sample(None)).unwrap();
         let output = std::process::Command::new("tar")
             .args(["--quoting-style=literal", "-tf"])
             .arg(&file)

@@ -43,6 +43,7 @@ async fn remote(config: &Config, target: &Target) -> anyhow::Result<Subject> {
         repository: resolved.repo_url.to_string(),
         reference: target.reference.clone(),
         commit: Some(resolved.commit.to_string()),
+        committed: fetched.committed,
     };
     let identity = format!("{}@{}", resolved.identity, resolved.commit);
     Ok(Subject { tree, source, wishes, identity: dated(identity, target) })
@@ -57,7 +58,7 @@ fn local(config: &Config, path: &Path, target: &Target) -> Result<Subject, Fault
     let wishes = Wishes { as_of: day(target.as_of, None)?, ..Wishes::default() };
     let tree = bindery_content::local_tree(path, config.content.limits())?;
     let shown = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
-    let source = Source { repository: "local".to_owned(), reference: "none".to_owned(), commit: None };
+    let source = Source { repository: "local".to_owned(), reference: "none".to_owned(), commit: None, committed: None };
     Ok(Subject { tree, source, wishes, identity: dated(shown, target) })
 }
 

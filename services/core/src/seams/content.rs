@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Date, Fault, RepoSpec, ResolvedRef, Tree};
+use crate::{Fault, RepoSpec, ResolvedRef, Timestamp, Tree};
 
 /// What a fetch cost, for the log, and what it learnt beside the content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct FetchReport {
     pub entries: u64,
     /// Bytes of all files together.
     pub bytes: u64,
-    /// The day on which the commit was made, as far as it says one.
-    pub committed: Option<Date>,
+    /// When the commit was made, as far as it says so.
+    pub committed: Option<Timestamp>,
     /// What the visitor should know: content that is named and was not fetched.
     pub notes: Vec<String>,
 }

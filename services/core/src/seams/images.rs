@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{BaseImage, BuiltImage, Fault, ImageName, ImageRef, LogStream, StepMark, Tree};
+use crate::{BaseImage, BuiltImage, Fault, ImageName, ImageRef, LogStream, StepMark, Timestamp, Tree};
 
 /// A file added to a build context beside the repository's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub struct BuildJob {
     pub dockerfile: String,
     /// The repository's content, if the build needs it.
     pub tree: Option<Arc<dyn Tree>>,
+    /// When the content is from, which its files show as the time of their last change. Without one, or with one that not every
+    /// archive format can hold, it is a fixed day: everything else of a context has that always, so that what is made of equal files
+    /// is equal.
+    pub content_time: Option<Timestamp>,
     /// The directory of the context the content is put in; empty for the top.
     pub tree_prefix: String,
     /// The file of the repository, written like a `.dockerignore`, that says what of it stays out of the context.

@@ -94,6 +94,7 @@ pub(crate) fn job(name: &ImageName, dockerfile: &str, tree: Option<MemoryTree>) 
         name: name.clone(),
         dockerfile: dockerfile.to_owned(),
         tree: tree.map(|tree| Arc::new(tree) as Arc<dyn bindery_core::Tree>),
+        content_time: None,
         tree_prefix: "content".into(),
         ignore_file: None,
         keep: Vec::new(),
