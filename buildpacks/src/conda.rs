@@ -136,7 +136,7 @@ pub(crate) fn shown(url: &str) -> String {
     format!("{scheme}://{host}/***sha256:{digest}")
 }
 
-fn address<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn address<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&shown(url))
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::conda::{CondaInstall, CondaOptions};
+use crate::conda::{CondaInstall, CondaOptions, address};
 use crate::{Contract, DockerfileStep, Lock, NotebookUser, PythonFallback, SessionOptions};
 
 /// What of this site changes a plan.
@@ -180,11 +180,42 @@ impl BuildPlan {
         Ok(value)
     }
 
+    /// What the addresses in it are logged in to with: programs that name an address must not have it shown. Longest first.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<String> {
+        let mut found: Vec<String> = self
+            .steps
+            .iter()
+            .flat_map(|step| match &step.action {
+                Action::CreateKernelEnvironment { mirror: Some(address), .. }
+                | Action::InstallR { repository: address, .. }
+                | Action::InstallJulia { mirror: address, .. } => vec![address.as_str()],
+                Action::InstallConda(what) => what.channels.iter().map(String::as_str).collect(),
+                _ => Vec::new(),
+            })
+            .flat_map(credentials_of)
+            .collect();
+        found.sort_by_key(|credential| std::cmp::Reverse(credential.len()));
+        found.dedup();
+        found
+    }
+
     /// Whether the repository brings its own Dockerfile, for [`crate::render_dockerfile_repo`].
     #[must_use]
     pub fn is_dockerfile(&self) -> bool {
         self.dockerfile.is_some()
     }
+}
+
+/// `user:password` and `password`, or `token`, of an address.
+fn credentials_of(address: &str) -> Vec<String> {
+    let rest = address.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((login, _)) = authority.rsplit_once('@') else { return Vec::new() };
+    let password = login.split_once(':').map(|(_, password)| password);
+    // A short one is no secret, and taking it out of every line would spoil the log.
+    let whole = std::iter::once(login).chain(password).filter(|text| text.len() >= 6);
+    whole.map(str::to_owned).collect()
 }
 
 /// A chosen Python and what chose it.
@@ -311,7 +342,8 @@ pub enum Action {
         version: Option<String>,
         /// Where it is asked for, as file and line.
         asked_by: String,
-        /// The repository that `install.packages` takes packages from, as [`Sources::cran`] with its date.
+        /// The repository that `install.packages` takes packages from, as [`Sources::cran`] with its date. Credentials are not shown.
+        #[serde(serialize_with = "address")]
         repository: String,
         /// Packages the distribution is asked for, each a name of an R package.
         packages: Vec<String>,
@@ -337,7 +369,8 @@ pub enum Action {
     InstallJulia {
         /// The release.
         version: String,
-        /// The mirror it is fetched from.
+        /// The mirror it is fetched from. Credentials are not shown.
+        #[serde(serialize_with = "address")]
         mirror: String,
     },
     /// Adds Julia's kernel and, where files are given, the packages they name; as the notebook user.
@@ -517,4 +550,19 @@ fn digest<S: serde::Serializer>(content: &str, serializer: S) -> Result<S::Ok, S
 #[must_use]
 pub fn step_file<'a>(plan: &'a BuildPlan, step_id: &str) -> Option<&'a Step> {
     plan.steps.iter().find(|step| step.id == step_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::credentials_of;
+
+    #[test]
+    fn what_an_address_is_logged_in_to_with_is_known_whole_and_by_its_password() {
+        assert_eq!(credentials_of("https://me:canary@example.org/c"), ["me:canary", "canary"]);
+        assert_eq!(credentials_of("https://canary-token@example.org"), ["canary-token"]);
+        for harmless in ["https://example.org/@scope/x", "conda-forge", "https://a@example.org", "https://example.org"]
+        {
+            assert_eq!(credentials_of(harmless), Vec::<String>::new(), "{harmless}");
+        }
+    }
 }

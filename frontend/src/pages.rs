@@ -299,7 +299,8 @@ mod tests {
         for part in [
             r#"id="build-state""#,
             r#"id="build-log""#,
-            r#"id="failure" class="sheet failure" role="alert" hidden"#,
+            r#"id="failure" class="sheet failure" aria-labelledby="failure-title" hidden"#,
+            r#"id="failure-output" hidden"#,
             r#"id="failure-message""#,
             r#"data-phase="waiting""#,
             r#"data-spec="group%2Fsub%2Frepo/main""#,

@@ -5,7 +5,7 @@ import type { BuildEvent, Connection, Fault } from "./events";
 
 export type StepStatus = "running" | "done" | "cached" | "failed";
 
-/** Lines kept for one step. Older ones are in the full log; a browser that keeps millions keeps nothing else. */
+/** Lines kept for one step. Older ones are in the whole log; a browser that keeps millions keeps nothing else. */
 export const KEPT_LINES = 50_000;
 
 export class Step {

@@ -7,6 +7,13 @@ export interface StepInfo {
   duration_ms?: number;
 }
 
+/** The end of what a failed step wrote. Its lines are what strangers write, colours and control characters included. */
+export interface StepOutput {
+  step: string;
+  name: string;
+  lines: string[];
+}
+
 export interface Fault {
   by?: "user" | "upstream" | "us";
   message?: string;
@@ -15,6 +22,7 @@ export interface Fault {
   hint?: string;
   retry?: boolean;
   log_url?: string;
+  output?: StepOutput;
 }
 
 export interface BuildEvent {
@@ -194,7 +202,18 @@ function parseFault(raw: unknown): Fault | undefined {
   }
   if (typeof given.line === "number" && given.line > 0) fault.line = given.line;
   if (typeof given.retry === "boolean") fault.retry = given.retry;
+  const output = parseOutput(given.output);
+  if (output) fault.output = output;
   return fault;
+}
+
+function parseOutput(raw: unknown): StepOutput | undefined {
+  if (typeof raw !== "object" || raw === null) return undefined;
+  const given = raw as Record<string, unknown>;
+  if (!Array.isArray(given.lines)) return undefined;
+  const lines = given.lines.filter((line) => typeof line === "string");
+  if (lines.length === 0) return undefined;
+  return { step: text(given.step) ?? "", name: text(given.name) ?? "", lines };
 }
 
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

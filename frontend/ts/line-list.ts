@@ -48,7 +48,7 @@ export class LineList {
     this.#more.hidden = this.#from === 0;
     this.#more.disabled = hidden <= 0;
     if (this.#from > 0) {
-      this.#more.textContent = hidden > 0 ? `Show ${Math.min(MORE, hidden)} of ${this.#from} earlier lines` : `${this.#from} earlier lines are in the full log`;
+      this.#more.textContent = hidden > 0 ? `Show ${Math.min(MORE, hidden)} of ${this.#from} earlier lines` : `${this.#from} earlier lines are in the whole log`;
     }
   }
 

@@ -10,7 +10,8 @@ customElements.define("log-view", LogView);
 const PAGE = `
 <build-progress data-phase="waiting" data-base-url="/hub/" data-provider="gl" data-spec="g%2Fr/main" data-repository="g/r"></build-progress>
 <section id="failure" hidden><p id="failure-by"></p><h2 id="failure-title"></h2><p id="failure-message"></p><p id="failure-where" hidden></p>
-<p id="failure-hint" hidden></p><button id="btn-retry"></button><a id="failure-log" hidden></a></section>
+<p id="failure-hint" hidden></p><figure id="failure-output" hidden><figcaption id="failure-step"></figcaption><div class="lines"></div></figure>
+<button id="btn-retry"></button><button id="btn-show-step" hidden></button><a id="failure-log" hidden></a></section>
 <log-view id="build-log"></log-view>`;
 
 class FakeSource implements Source {
@@ -202,5 +203,45 @@ describe("a lost connection", () => {
     await drawn();
     expect(text(".connection")).toBe("");
     expect(text("#build-state")).toBe("Building");
+  });
+
+  it("shows the failed step's own last lines under the sentence, as text with its colours", async () => {
+    start();
+    send(line("one"), { phase: "building", message: "", step: { id: "pip", status: "failed" } });
+    const lines = ["<img src=x onerror=alert(1)>", "10%\r\u001b[31merror\u001b[0m: no six", "\u001b[32mleft open", "</div><script>alert(2)</script>"];
+    send({ phase: "failed", message: "x", fault: { by: "user", message: "No six.", output: { step: "pip", name: "Step <pip>", lines } } });
+    await drawn();
+    const box = document.querySelector<HTMLElement>("#failure-output");
+    expect(box?.hidden).toBe(false);
+    expect(text("#failure-step")).toBe("Last lines of \u201cStep <pip>\u201d");
+    const shown = [...(box?.querySelectorAll(".line") ?? [])];
+    expect(shown.map((one) => one.textContent)).toEqual(["<img src=x onerror=alert(1)>", "error: no six", "left open", "</div><script>alert(2)</script>"]);
+    expect(box?.querySelector("img, script")).toBeNull();
+    expect(shown[1]?.querySelector(".ansi-fg-1")?.textContent).toBe("error");
+    expect(shown[3]?.querySelector("span")).toBeNull();
+  });
+
+  it("leads from the failure to the step in the log", async () => {
+    start();
+    send(line("one", "apt"), { phase: "building", message: "", step: { id: "apt", status: "done" } }, line("two"), { phase: "building", message: "", step: { id: "pip", status: "failed" } });
+    send({ phase: "failed", message: "x", fault: { by: "user", message: "No.", output: { step: "apt", name: "Step apt", lines: ["one"] } } });
+    await drawn();
+    const button = document.querySelector<HTMLButtonElement>("#btn-show-step");
+    expect(button?.hidden).toBe(false);
+    const details = document.querySelector('[data-lines="apt"]')?.closest("details");
+    expect(details?.open).toBe(false);
+    button?.click();
+    await document.querySelector<LogView>("log-view")?.updateComplete;
+    await Promise.resolve();
+    expect(details?.open).toBe(true);
+    expect(document.activeElement).toBe(details?.querySelector("summary"));
+  });
+
+  it("offers no step where the failure has none", async () => {
+    start();
+    send({ phase: "failed", message: "x", fault: { by: "user", message: "No.", output: { step: "elsewhere", name: "", lines: [1, "a"] } } });
+    await drawn();
+    expect(document.querySelector<HTMLElement>("#btn-show-step")?.hidden).toBe(true);
+    expect(document.querySelectorAll("#failure-output .line").length).toBe(1);
   });
 });

@@ -50,8 +50,17 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
     around.nextFrame(draw);
   };
   const finish = (): void => {
-    if (model.failure) showFailure(root, model.failure, buildLogUrl);
+    if (model.failure) {
+      showFailure(root, model.failure, buildLogUrl);
+      offerStep(model.failure.output?.step);
+    }
     if (model.session) open(model.session.url, model.session.token);
+  };
+  const offerStep = (id: string | undefined): void => {
+    const button = root.querySelector<HTMLElement>("#btn-show-step");
+    if (!button || !model.steps.some((step) => step.id === id)) return;
+    button.hidden = false;
+    button.addEventListener("click", () => void log.show(id ?? ""));
   };
   const open = (url: string, token: string | undefined): void => {
     try {

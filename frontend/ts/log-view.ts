@@ -25,6 +25,18 @@ export class LogView extends LitElement {
     return this;
   }
 
+  /** Opens a step, scrolls to its end and puts the keyboard there. */
+  async show(id: string): Promise<void> {
+    this.#chosen.set(id, true);
+    this.requestUpdate();
+    await this.updateComplete;
+    const step = this.querySelector(`[data-lines="${CSS.escape(id)}"]`)?.closest("details");
+    if (!step) return;
+    this.scrollIntoView({ block: "start" });
+    step.scrollIntoView({ block: "end" });
+    step.querySelector("summary")?.focus({ preventScroll: true });
+  }
+
   protected override willUpdate(): void {
     const panel = this.querySelector(".steps");
     this.#atEnd = !panel || panel.scrollHeight - panel.scrollTop - panel.clientHeight < 48;
@@ -51,7 +63,7 @@ export class LogView extends LitElement {
       <div class="log-tools">
         <span class="count">${steps.length === 0 ? "Nothing yet." : nothing}</span>
         <span class="visually-hidden" role="status">${this.#copied}</span>
-        ${this.dataset.buildLogUrl ? html`<a href=${this.dataset.buildLogUrl}>Full log</a>` : nothing}
+        ${this.dataset.buildLogUrl ? html`<a href=${this.dataset.buildLogUrl}>Whole log</a>` : nothing}
         <button class="button small" type="button" ?disabled=${steps.length === 0} @click=${this.#copy}>Copy log</button>
       </div>
       <div class="steps" tabindex="0" role="region" aria-label="Build log by step">

@@ -87,7 +87,18 @@ async function saysWhatFailed() {
   const message = await page.locator("#failure").textContent();
   assert.match(message, /requirements\.txt/, "the failure names the file");
   assert.match(message, /\b2\b/, "and the line");
+  const sentence = await page.locator("#failure-message").textContent();
+  assert.match(sentence, /bindery-no-such-package-anywhere/, "the sentence names the package");
+  const said = (await page.locator("#failure-output .line").allTextContents()).join("\n");
+  assert.match(said, /No solution found[^]*bindery-no-such-package-anywhere/, "under it stand the step's own last lines");
+  assert.match(await page.locator("#failure-step").textContent(), /install Python packages/, "with the step's name");
   await picture(page, "failure");
+  await page.click("#btn-show-step");
+  const step = page.locator("#build-log details[open]", { has: page.locator("summary:focus") });
+  assert.match(await step.textContent(), /No solution found/, "the button leads to the step in the log");
+  const whole = await context.request.get(await page.locator("#failure-log").getAttribute("href"));
+  assert.match(new URL(whole.url()).pathname, /^\/builds\/b-[0-9a-f-]+\/log$/, "the whole log has an address of its own");
+  assert.ok((await whole.text()).includes(said.split("\n").at(-1)), "and holds those lines too");
   await page.setViewportSize({ width: 360, height: 740 });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.equal(overflow, 0, "nothing is wider than a phone");

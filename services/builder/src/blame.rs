@@ -15,8 +15,10 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// Adds to a build fault its cause as far as the step's own output shows it, or else the plan's name of the step; the environment
 /// file behind it; and the line of that file, where the output names one or names an entry of it.
 pub(crate) fn place(fault: Fault, failed: Option<FailedStep>, plan: &BuildPlan, tree: &dyn Tree) -> Fault {
+    let output = failed.as_ref().and_then(FailedStep::output);
+    let fault = fault.output(output);
     // A full disk, an engine that went away: whatever a step wrote is not the cause.
-    let Some(FailedStep { step, lines }) = failed.filter(|_| fault.code == STEP_FAILED) else { return fault };
+    let Some(FailedStep { step, lines, .. }) = failed.filter(|_| fault.code == STEP_FAILED) else { return fault };
     let file = step.as_ref().and_then(|step| step.file.clone());
     let text = file.as_deref().and_then(|file| tree.read(file, MAX_FILE).ok()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

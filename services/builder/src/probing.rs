@@ -40,7 +40,8 @@ impl Pipeline {
         let Some(probe) = &self.probe else { return Ok(()) };
         let image = ImageRef { name: built_as.clone(), id: id.to_owned(), registry_digest: None };
         let progress = StepReporter::new(Arc::clone(report), None, Phase::Building, "env");
-        let tried = probe.probe(&image, progress).await.map_err(|fault| {
+        let tried = probe.probe(&image, Arc::clone(&progress) as _).await.map_err(|fault| {
+            let fault = fault.output(progress.failed().and_then(|failed| failed.output()));
             // Nothing of the repository's is in an environment without steps: it is this site's base.
             if plan.has_environment_steps() || fault.by != FaultBy::User { fault } else { base_is_broken(plan, fault) }
         });
@@ -63,7 +64,8 @@ impl Pipeline {
         let worth_it = self.tries_sessions && is_worth_a_trial(plan);
         let Some(probe) = self.probe.as_ref().filter(|_| worth_it) else { return Ok(()) };
         let progress = StepReporter::new(Arc::clone(report), None, Phase::Building, "repo");
-        let Err(fault) = probe.probe(image, progress).await else { return Ok(()) };
+        let Err(fault) = probe.probe(image, Arc::clone(&progress) as _).await else { return Ok(()) };
+        let fault = fault.output(progress.failed().and_then(|failed| failed.output()));
         if let Err(error) = self.images.remove(&image.name).await {
             report.event(EventBody::message(Phase::Building, format!("The image could not be removed: {error}")));
         }
@@ -77,7 +79,8 @@ impl Pipeline {
 
 fn base_is_broken(plan: &BuildPlan, fault: Fault) -> Fault {
     let text = format!("This site's base image {} does not work as it is: {}", plan.base, fault.message);
-    Fault::us("base-image-broken", text).hint("An operator must mend it or set build.base_image.").retry(false)
+    let broken = Fault::us("base-image-broken", text).hint("An operator must mend it or set build.base_image.");
+    Fault { output: fault.output, ..broken.retry(false) }
 }
 
 #[cfg(test)]

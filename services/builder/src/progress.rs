@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bindery_buildpacks::{BuildPlan, Step, record_step_name, step_of_vertex};
 use bindery_core::seams::{BuildProgress, Progress};
-use bindery_core::{EventBody, Phase, StepMark, StepStatus};
+use bindery_core::{EventBody, Phase, StepMark, StepOutput, StepStatus};
 use parking_lot::Mutex;
 
 use crate::Report;
@@ -23,6 +23,8 @@ pub(crate) struct StepReporter {
     phase: Phase,
     /// Makes step ids unique within a build that builds several images.
     image: &'static str,
+    /// What this site knows its mirrors by. A program that names a mirror in its output must not give it away.
+    credentials: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -30,13 +32,17 @@ pub(crate) struct StepReporter {
 struct State {
     marks: HashMap<String, StepMark>,
     lines: HashMap<String, VecDeque<String>>,
+    /// The first step that failed; those that failed after it were told to end.
     failed: Option<String>,
 }
 
-/// The step a build failed at.
+/// The step that a build failed at.
 pub(crate) struct FailedStep {
     pub(crate) step: Option<Step>,
     pub(crate) lines: Vec<String>,
+    /// As the log tells it.
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 impl StepReporter {
@@ -46,7 +52,8 @@ impl StepReporter {
         phase: Phase,
         image: &'static str,
     ) -> Arc<Self> {
-        Arc::new(Self { report, plan, phase, image, state: Mutex::default() })
+        let credentials = plan.as_deref().map(BuildPlan::credentials).unwrap_or_default();
+        Arc::new(Self { report, plan, phase, image, credentials, state: Mutex::default() })
     }
 
     /// The step that failed, with its last lines.
@@ -54,8 +61,9 @@ impl StepReporter {
         let state = self.state.lock();
         let id = state.failed.as_ref()?;
         let lines = state.lines.get(id).map(|lines| lines.iter().cloned().collect()).unwrap_or_default();
-        let vertex = state.marks.get(id).map(|mark| mark.name.clone()).unwrap_or_default();
-        Some(FailedStep { step: self.step_of(&vertex), lines })
+        let mark = state.marks.get(id)?;
+        let StepMark { id, name, .. } = self.named(mark);
+        Some(FailedStep { step: self.step_of(&mark.name), lines, id, name })
     }
 
     fn step_of(&self, vertex: &str) -> Option<Step> {
@@ -82,13 +90,14 @@ impl Progress for StepReporter {
                 {
                     let mut state = self.state.lock();
                     if mark.status == StepStatus::Failed {
-                        state.failed = Some(mark.id.clone());
+                        state.failed.get_or_insert_with(|| mark.id.clone());
                     }
                     state.marks.insert(mark.id.clone(), mark.clone());
                 }
                 self.report.event(EventBody::step(self.phase, self.named(&mark)));
             }
             BuildProgress::Line { step, stream, text } => {
+                let text = self.credentials.iter().fold(text, |text, credential| text.replace(credential, "***"));
                 let mark = {
                     let mut state = self.state.lock();
                     let lines = state.lines.entry(step.clone()).or_default();
@@ -111,9 +120,80 @@ impl Progress for StepReporter {
     }
 }
 
+impl FailedStep {
+    /// The end of what it wrote, if it wrote anything.
+    pub(crate) fn output(&self) -> Option<StepOutput> {
+        StepOutput::last(&self.id, &self.name, &self.lines)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::without_place;
+    use std::sync::Arc;
+
+    use bindery_buildpacks::{PlanOptions, plan};
+    use bindery_core::seams::{BuildProgress, Progress as _};
+    use bindery_core::{EventBody, LogStream, MemoryTree, Phase, StepMark, StepStatus};
+    use parking_lot::Mutex;
+
+    use super::{StepReporter, without_place};
+    use crate::Report;
+    use crate::diagnosis::tests::base;
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<EventBody>>);
+
+    impl Report for Told {
+        fn event(&self, event: EventBody) {
+            self.0.lock().push(event);
+        }
+    }
+
+    fn mark(id: &str, name: &str, status: StepStatus) -> BuildProgress {
+        BuildProgress::Step(StepMark { id: id.to_owned(), name: name.to_owned(), status, duration_ms: None })
+    }
+
+    fn line(step: &str, text: &str) -> BuildProgress {
+        BuildProgress::Line { step: step.to_owned(), stream: LogStream::Stderr, text: text.to_owned() }
+    }
+
+    fn reporter(options: &PlanOptions) -> (Arc<Told>, Arc<StepReporter>) {
+        let tree = MemoryTree::new([("runtime.txt", "python-3.10"), ("requirements.txt", "six\n")]).unwrap();
+        let plan = Arc::new(plan(&tree, &base(), options).unwrap());
+        let told = Arc::new(Told::default());
+        (Arc::clone(&told), StepReporter::new(told, Some(plan), Phase::Building, "env"))
+    }
+
+    fn options() -> PlanOptions {
+        let mirror = "https://bindery:canary@mirror.example/python".to_owned();
+        PlanOptions { pythons: vec!["3.10".to_owned()], python_mirror: Some(mirror), ..PlanOptions::default() }
+    }
+
+    #[test]
+    fn the_first_step_that_failed_is_the_one_and_has_the_id_and_name_of_the_log() {
+        let (told, reporter) = reporter(&options());
+        reporter.report(mark("a", "[stage-0 2/3] RUN step=kernel-python; x", StepStatus::Running));
+        reporter.report(mark("b", "[other 2/3] RUN sleep", StepStatus::Running));
+        reporter.report(line("a", "it went wrong"));
+        reporter.report(mark("a", "[stage-0 2/3] RUN step=kernel-python; x", StepStatus::Failed));
+        reporter.report(mark("b", "[other 2/3] RUN sleep", StepStatus::Failed));
+        let output = reporter.failed().unwrap().output().unwrap();
+        assert_eq!((output.step.as_str(), output.lines.as_slice()), ("env-a", &["it went wrong".to_owned()][..]));
+        let told = told.0.lock();
+        let failed = told.iter().filter_map(|event| event.step.as_ref()).find(|step| step.status == StepStatus::Failed);
+        assert_eq!(failed.map(|step| (&step.id, &step.name)), Some((&output.step, &output.name)));
+    }
+
+    #[test]
+    fn what_the_site_logs_in_to_its_mirror_with_is_never_told() {
+        let (told, reporter) = reporter(&options());
+        reporter.report(mark("a", "[stage-0 2/3] RUN step=kernel-python; x", StepStatus::Running));
+        reporter.report(line("a", "error: Failed to download https://bindery:canary@mirror.example/python/3.10"));
+        reporter.report(line("a", "401 for canary"));
+        reporter.report(mark("a", "[stage-0 2/3] RUN step=kernel-python; x", StepStatus::Failed));
+        let kept = format!("{:?} {:?}", told.0.lock(), reporter.failed().unwrap().output());
+        assert!(!kept.contains("canary") && kept.contains("https://***@mirror.example/python/3.10"), "{kept}");
+    }
 
     #[test]
     fn steps_that_are_not_the_plan_s_are_told_without_their_place() {

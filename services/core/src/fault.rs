@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::StepOutput;
+
 /// Who can put a fault right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,11 +37,23 @@ pub struct Fault {
     /// Whether trying again unchanged may help.
     #[serde(default)]
     pub retry: bool,
+    /// The end of what the failed step wrote, where a step of a build or a session's server failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Box<StepOutput>>,
 }
 
 impl Fault {
     fn new(by: FaultBy, code: &str, message: impl Into<String>, retry: bool) -> Self {
-        Self { by, code: code.to_owned(), message: message.into(), file: None, line: None, hint: None, retry }
+        Self {
+            by,
+            code: code.to_owned(),
+            message: message.into(),
+            file: None,
+            line: None,
+            hint: None,
+            retry,
+            output: None,
+        }
     }
 
     /// The visitor's or author's to mend; trying again unchanged will not help.
@@ -79,6 +93,13 @@ impl Fault {
     #[must_use]
     pub fn retry(mut self, retry: bool) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Adds the end of what the failed step wrote, if it wrote anything.
+    #[must_use]
+    pub fn output(mut self, output: Option<StepOutput>) -> Self {
+        self.output = output.map(Box::new);
         self
     }
 

@@ -14,7 +14,7 @@
 //! | `provenance.rs` | what an image was made of and how |
 //! | `session.rs` | a session: request, record; `session_state.rs` its state machine |
 //! | `event.rs` | what a visitor sees, step by step |
-//! | `fault.rs` | what went wrong, whose fault it is, what to do |
+//! | `fault.rs` | what went wrong, whose fault it is, what to do; `step_output.rs` the end of what the failed step wrote |
 //! | `date.rs` | days of the calendar, and the day whose packages are asked for |
 //! | `id.rs`, `time.rs`, `secret.rs`, `network.rs` | small vocabulary |
 //! | `seams/` | one trait per outside world, its contract written on each method |
@@ -35,6 +35,7 @@ mod secret;
 mod session;
 mod session_state;
 mod spec;
+mod step_output;
 mod time;
 mod tree;
 
@@ -53,5 +54,6 @@ pub use secret::Secret;
 pub use session::{LaunchRequest, LaunchSource, Session};
 pub use session_state::{IllegalTransition, SessionEvent, SessionState, StopReason};
 pub use spec::{Provider, RepoSpec, SpecError};
+pub use step_output::StepOutput;
 pub use time::Timestamp;
 pub use tree::{EntryKind, MemoryTree, Tree, TreeEntry, TreeError, TreePath, TreePathError};

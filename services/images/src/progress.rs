@@ -9,7 +9,7 @@ use bindery_core::seams::{BuildProgress, Progress};
 use bindery_core::{LogStream, StepMark, StepStatus};
 use bollard::moby::buildkit::v1::{StatusResponse, Vertex};
 
-use crate::error::HINT_LINES;
+use crate::error::LAST_LINES;
 use crate::lines::Lines;
 use crate::vertex;
 
@@ -177,7 +177,7 @@ impl Step {
     }
 
     fn line(&mut self, stream: LogStream, text: String, progress: &dyn Progress) {
-        if self.last_lines.len() == HINT_LINES {
+        if self.last_lines.len() == LAST_LINES {
             self.last_lines.pop_front();
         }
         self.last_lines.push_back(text.clone());

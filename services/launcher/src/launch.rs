@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bindery_core::seams::{Observed, StoreError};
 use bindery_core::{
-    EventBody, Fault, LogStream, Phase, Ready, Session, SessionEvent, SessionState, StepMark, StepStatus, StopReason,
+    EventBody, Fault, LogStream, Phase, Ready, Session, SessionEvent, SessionState, StepMark, StepOutput, StepStatus,
+    StopReason,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -83,9 +84,9 @@ pub(crate) async fn launch(
     tracing::info!(session = %session.id, launch = %session.request.id, code = %fault.code, %fault, "launch failed");
     // The route goes first, then the container, and only then is it told: whoever reads that it failed finds nothing left.
     context.sessions.apply(session.id, SessionEvent::StopRequested { reason: StopReason::LaunchFailed }).await?;
-    for body in last_words(context, session).await {
-        teller.say(body);
-    }
+    let (bodies, output) = last_words(context, session).await;
+    bodies.into_iter().for_each(|body| teller.say(body));
+    let fault = fault.output(output);
     if let Err(error) = context.backend.stop(session.id, Duration::ZERO).await {
         tracing::warn!(session = %session.id, %error, "a failed launch's container could not be removed; the sweep will");
     }
@@ -188,13 +189,13 @@ pub(crate) async fn keep_saying(teller: &Teller, what: &str) {
     }
 }
 
-/// What the server wrote last, without its token.
-async fn last_words(context: &Context, session: &Session) -> Vec<EventBody> {
+/// What the server wrote last, without its token: for the log, and the end of it for the fault.
+async fn last_words(context: &Context, session: &Session) -> (Vec<EventBody>, Option<StepOutput>) {
     let lines = match context.backend.last_lines(session.id, LAST_LINES).await {
         Ok(lines) => lines,
         Err(error) => {
             tracing::debug!(session = %session.id, %error, "a failed launch's output cannot be read");
-            return Vec::new();
+            return (Vec::new(), None);
         }
     };
     let step = StepMark {
@@ -203,13 +204,11 @@ async fn last_words(context: &Context, session: &Session) -> Vec<EventBody> {
         status: StepStatus::Failed,
         duration_ms: None,
     };
-    lines
-        .into_iter()
-        .map(|line| {
-            let line: String = line.replace(session.token.expose(), "***").chars().take(LINE_CHARS).collect();
-            EventBody::output(Phase::Launching, step.clone(), LogStream::Stderr, line)
-        })
-        .collect()
+    let told = |line: &String| line.replace(session.token.expose(), "***").chars().take(LINE_CHARS).collect();
+    let lines: Vec<String> = lines.iter().map(told).collect();
+    let output = StepOutput::last(&step.id, &step.name, &lines);
+    let body = |line| EventBody::output(Phase::Launching, step.clone(), LogStream::Stderr, line);
+    (lines.into_iter().map(body).collect(), output)
 }
 
 pub(crate) fn ended_fault(config: &Config, observed: &Observed) -> Fault {
@@ -223,15 +222,14 @@ pub(crate) fn ended_fault(config: &Config, observed: &Observed) -> Fault {
         )
         .hint("Make what the repository's start script or imports load smaller."),
         Some((127, false)) => {
-            Fault::user("server-missing", "The image could not run its notebook server (exit code 127).").hint(
-                "A Dockerfile must install jupyterlab or notebook and keep it on the PATH; its last lines are above.",
-            )
+            Fault::user("server-missing", "The image could not run its notebook server (exit code 127).")
+                .hint("A Dockerfile must install jupyterlab or notebook and keep it on the PATH.")
         }
         Some((code, false)) => Fault::user(
             "server-exited",
             format!("The notebook server ended with exit code {code} before it was ready."),
         )
-        .hint("Its last lines are above."),
+        .hint("Its last lines say why."),
         None => Fault::us("container-lost", "The session's container was removed while it was starting.")
             .hint("Try again in a moment."),
     }
@@ -239,7 +237,7 @@ pub(crate) fn ended_fault(config: &Config, observed: &Observed) -> Fault {
 
 pub(crate) fn never_answered(limit: Duration) -> Fault {
     Fault::user("server-silent", format!("The notebook server did not answer within {} seconds.", limit.as_secs()))
-        .hint("Its last lines are above; a slow or waiting start script is the usual reason.")
+        .hint("A slow or waiting start script is the usual reason; its last lines say where it was.")
 }
 
 fn never_routed() -> Fault {

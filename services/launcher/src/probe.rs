@@ -169,7 +169,7 @@ fn to_u64(number: u128) -> u64 {
 fn kernel_fault(kernel: Option<&str>, reason: &str) -> Fault {
     let what = kernel.map_or_else(|| "The default kernel".to_owned(), |kernel| format!("The kernel `{kernel}`"));
     Fault::user("kernel-failed", format!("{what} of the image does not compute: {reason}.")).hint(
-        "A package that replaces ipykernel, or one it needs, is the usual reason; the server's last lines are above.",
+        "A package that replaces ipykernel, or one it needs, is the usual reason; the server's last lines say more.",
     )
 }
 

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use bindery_builder::Report;
-use bindery_core::{EventBody, StepStatus};
+use bindery_core::{EventBody, StepOutput, StepStatus};
 use serde_json::json;
 
 /// Where and how progress goes. Always to standard error, so that results on standard output stay clean.
@@ -52,9 +52,21 @@ impl Output {
                     };
                     self.paint(colour, &format!("{mark} {}{took}", step.name))
                 }
-                None => self.paint("1", message),
+                None => {
+                    let output = event.fault.as_ref().and_then(|fault| fault.output.as_deref());
+                    self.paint("1", message) + &output.map(|output| self.end_of(output)).unwrap_or_default()
+                }
             },
         }
+    }
+
+    /// What the failed step wrote last, under the sentence that says what failed.
+    fn end_of(self, output: &StepOutput) -> String {
+        let mut text = self.paint("1", &format!("The last lines of \"{}\":", printable(&output.name)));
+        for line in &output.lines {
+            text.push_str(&self.paint("2", &format!("    {}", printable(line))));
+        }
+        text
     }
 
     fn paint(self, colour: &str, text: &str) -> String {
@@ -63,6 +75,23 @@ impl Output {
             Self::Plain | Self::Json => format!("{text}\n"),
         }
     }
+}
+
+/// The line as a terminal would leave it, without what else it could make a terminal do.
+fn printable(line: &str) -> String {
+    let shown = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+    let mut text = String::with_capacity(shown.len());
+    let mut characters = shown.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            // A control sequence ends in a letter.
+            '\u{1b}' => while characters.next().is_some_and(|c| !c.is_ascii_alphabetic()) {},
+            '\t' => text.push('\t'),
+            other if other.is_control() => {}
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 impl Report for Output {
@@ -75,7 +104,7 @@ impl Report for Output {
 #[cfg(test)]
 mod tests {
     use super::Output;
-    use bindery_core::{EventBody, Fault, LogStream, Phase, StepMark, StepStatus};
+    use bindery_core::{EventBody, Fault, LogStream, Phase, StepMark, StepOutput, StepStatus};
 
     fn step(status: StepStatus) -> StepMark {
         StepMark { id: "1".into(), name: "install".into(), status, duration_ms: Some(1500) }
@@ -92,6 +121,20 @@ mod tests {
             "x",
         ));
         assert_eq!(line, "    x\n");
+    }
+
+    #[test]
+    fn a_failure_ends_with_the_last_lines_of_its_step_as_text() {
+        let lines =
+            ["Resolving".to_owned(), "\u{1b}[31merror\u{1b}[0m:\u{7} no\u{9b} 10%\r\u{1b}]0;title no six".to_owned()];
+        let output = StepOutput::last("env-1", "install packages", &lines);
+        let fault = Fault::user("no-such", "No such package.").at("requirements.txt", Some(2)).output(output);
+        assert_eq!(
+            Output::Plain.render(&EventBody::failed(fault.clone())),
+            "requirements.txt:2: No such package.\nThe last lines of \"install packages\":\n    Resolving\n    itle no six\n"
+        );
+        let value: serde_json::Value = serde_json::from_str(&Output::Json.render(&EventBody::failed(fault))).unwrap();
+        assert_eq!(value["fault"]["output"]["lines"][1], lines[1], "a program gets it as it was written");
     }
 
     #[test]

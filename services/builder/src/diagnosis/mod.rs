@@ -5,6 +5,7 @@
 //! | file | causes |
 //! |---|---|
 //! | `machine.rs` | memory, disk, a network or an index that does not answer |
+//! | `kernel.rs` | a Python that this site offers and could not give |
 //! | `script.rs` | programs that are not there, `#!` lines, syntax, permissions |
 //! | `apt.rs` | Debian packages that do not exist |
 //! | `native.rs`, `packages.rs` | headers, libraries and compilers that a build lacks, and the Debian packages that have them |
@@ -13,6 +14,7 @@
 //! | `text.rs` | reading lines of output |
 
 mod apt;
+mod kernel;
 mod languages;
 mod machine;
 mod native;
@@ -125,9 +127,10 @@ impl Evidence<'_> {
 pub(crate) fn diagnose(failure: &Failure<'_>) -> Option<Diagnosis> {
     let lines = failure.lines.iter().map(|line| text::plain(line)).collect();
     let evidence = Evidence { failure, lines };
-    let rules: [fn(&Evidence<'_>) -> Option<Diagnosis>; 13] = [
+    let rules: [fn(&Evidence<'_>) -> Option<Diagnosis>; 14] = [
         machine::memory,
         machine::disk,
+        kernel::diagnose,
         script::not_started,
         script::command_of_exit_code,
         machine::network,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bindery_buildpacks::{PlanOptions, assumed_base, plan};
+use bindery_buildpacks::{PlanOptions, Step, assumed_base, plan};
 use bindery_core::{BaseImage, Fault, MemoryTree};
 use proptest::prelude::*;
 
@@ -13,6 +13,10 @@ use crate::progress::FailedStep;
 pub(crate) fn base() -> BaseImage {
     let labels = vec![("io.bindery.python".to_owned(), "3.11.2".to_owned())];
     BaseImage { labels, ..assumed_base("bindery/stack:test") }
+}
+
+fn failed(step: Option<Step>, lines: Vec<String>) -> FailedStep {
+    FailedStep { step, lines, id: "env-1".to_owned(), name: "the step".to_owned() }
 }
 
 struct Fixture {
@@ -54,12 +58,14 @@ impl Fixture {
         // Line ends that a plan refuses reach a build in other ways; the plan is only the frame here.
         let planned = self.source.replace('\r', "");
         let tree = MemoryTree::new([(file, planned.as_str())]).unwrap();
-        let plan = plan(&tree, &base(), &PlanOptions::default()).unwrap();
+        // A Python that the base does not have, for the steps that fetch one.
+        let options = PlanOptions { pythons: vec!["3.10".to_owned()], ..PlanOptions::default() };
+        let plan = plan(&tree, &base(), &options).unwrap();
         let step = plan.steps.iter().find(|step| step.file.as_deref() == Some(file)).cloned();
         assert!(step.is_some(), "{}: the plan has no step of {file}", self.name);
         let tree = MemoryTree::new([(file, self.source.as_str())]).unwrap();
         let message = format!("The step `RUN x` failed with exit code {}.", self.head("exit code"));
-        let failed = FailedStep { step, lines: self.output.clone() };
+        let failed = failed(step, self.output.clone());
         blame::place(Fault::user("build-step-failed", message), Some(failed), &plan, &tree)
     }
 }
@@ -88,20 +94,24 @@ fn what_is_not_recognised_keeps_its_step_and_exit_code() {
     let tree = MemoryTree::new([("postBuild", "#!/bin/sh\nexit 3\n")]).unwrap();
     let plan = plan(&tree, &base(), &PlanOptions::default()).unwrap();
     let step = plan.steps.iter().find(|step| step.id == "post-build").cloned();
-    let failed = FailedStep { step, lines: vec!["about to fail".to_owned()] };
+    let failed = failed(step, vec!["about to fail".to_owned()]);
     let fault = Fault::user("build-step-failed", "The step `RUN x` failed with exit code 3.");
     let fault = blame::place(fault, Some(failed), &plan, &tree);
     assert_eq!(fault.message, "could not run postBuild: it failed with exit code 3.");
     assert_eq!((fault.code.as_str(), fault.place().as_deref()), ("build-step-failed", Some("postBuild")));
+    let output = fault.output.unwrap();
+    assert_eq!((output.step.as_str(), output.lines.as_slice()), ("env-1", &["about to fail".to_owned()][..]));
 }
 
 #[test]
 fn a_fault_that_is_no_failed_step_stays_as_it_is() {
     let tree = MemoryTree::new([("apt.txt", "curl\n")]).unwrap();
     let plan = plan(&tree, &base(), &PlanOptions::default()).unwrap();
-    let failed = FailedStep { step: None, lines: vec!["E: Unable to locate package curl".to_owned()] };
+    let failed = failed(None, vec!["E: Unable to locate package curl".to_owned()]);
     let fault = Fault::us("disk-full", "the disk of the engine is full");
-    assert_eq!(blame::place(fault.clone(), Some(failed), &plan, &tree), fault);
+    let output = failed.output();
+    assert!(output.is_some(), "its output is shown all the same");
+    assert_eq!(blame::place(fault.clone(), Some(failed), &plan, &tree), fault.output(output));
 }
 
 proptest! {

@@ -76,8 +76,8 @@ pub trait ImageBuilder: Send + Sync {
     /// Builds one image. Dropping the future ends the build and leaves no image of that name.
     ///
     /// # Errors
-    /// A failing step is a user's fault named `build-step-failed` that carries the step's command, exit code and last lines; an
-    /// unreachable engine or a full disk is ours.
+    /// A failing step is a user's fault named `build-step-failed` that carries the step's command and exit code; its lines have been
+    /// reported. An unreachable engine or a full disk is ours.
     async fn build(&self, job: BuildJob, progress: Arc<dyn Progress>) -> Result<BuiltImage, Fault>;
 
     /// The image of that name in the engine, if there is one.
