@@ -26,5 +26,7 @@ export default defineConfig({
   test: {
     environment: "happy-dom",
     include: ["ts/**/*.test.ts"],
+    // A bound for a test that hangs, on a machine of any speed.
+    testTimeout: 120_000,
   },
 });

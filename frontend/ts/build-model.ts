@@ -2,6 +2,7 @@
 
 import { type Line, TerminalFolder } from "./ansi";
 import type { BuildEvent, Connection, Fault } from "./events";
+import type { Plan } from "./plan";
 
 export type StepStatus = "running" | "done" | "cached" | "failed";
 
@@ -87,6 +88,7 @@ export class BuildModel {
   connection: Connection = "open";
   failure: (Fault & { message: string }) | undefined;
   session: { url: string; token: string | undefined } | undefined;
+  plan: Plan | undefined;
   readonly startedAt: number;
   endedAt: number | undefined;
   #reached = new Map<Stage, StageStatus>();
@@ -125,6 +127,7 @@ export class BuildModel {
     if (this.finished) return;
     if (event.phase === "failed") return this.#fail(event);
     if (event.phase && event.phase !== "unknown") this.#enter(event.phase);
+    this.plan = event.plan ?? this.plan;
     this.position = event.phase === "queued" ? (event.position ?? this.position) : undefined;
     this.#log(event);
     if (event.phase === "ready") {

@@ -1,5 +1,7 @@
 /** The event stream of one build and launch: BinderHub's shapes plus ours, kept whole over lost connections. */
 
+import { type Plan, parsePlan } from "./plan";
+
 export interface StepInfo {
   id: string;
   name?: string;
@@ -38,6 +40,10 @@ export interface BuildEvent {
   token?: string;
   repo_url?: string;
   fault?: Fault;
+  /** Once, when it is known what will be built. */
+  plan?: Plan;
+  /** The build whose image was found, of which nothing else is told. */
+  build_id?: string;
 }
 
 export type Connection = "open" | "reconnecting" | "closed";
@@ -166,7 +172,7 @@ export function parseEvent(data: string): BuildEvent | null {
   const given = raw as Record<string, unknown>;
   const phase = (text(given.phase) ?? "").toLowerCase();
   const event: BuildEvent = { phase: phase === "failure" ? "failed" : phase, message: text(given.message) ?? "" };
-  for (const key of ["stream", "image", "imageName", "url", "token", "repo_url"] as const) {
+  for (const key of ["stream", "image", "imageName", "url", "token", "repo_url", "build_id"] as const) {
     const value = text(given[key]);
     if (value !== undefined) event[key] = value;
   }
@@ -175,6 +181,8 @@ export function parseEvent(data: string): BuildEvent | null {
   if (step) event.step = step;
   const fault = parseFault(given.fault);
   if (fault) event.fault = fault;
+  const plan = parsePlan(given.plan);
+  if (plan) event.plan = plan;
   return event;
 }
 

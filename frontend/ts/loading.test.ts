@@ -1,17 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BuildProgress } from "./build-progress";
+import { EnvironmentPanel } from "./environment-panel";
 import type { Source } from "./events";
 import { startLoading, type Surroundings } from "./loading";
 import { LogView } from "./log-view";
 
 customElements.define("build-progress", BuildProgress);
 customElements.define("log-view", LogView);
+customElements.define("environment-panel", EnvironmentPanel);
 
 const PAGE = `
 <build-progress data-phase="waiting" data-base-url="/hub/" data-provider="gl" data-spec="g%2Fr/main" data-repository="g/r"></build-progress>
 <section id="failure" hidden><p id="failure-by"></p><h2 id="failure-title"></h2><p id="failure-message"></p><p id="failure-where" hidden></p>
 <p id="failure-hint" hidden></p><figure id="failure-output" hidden><figcaption id="failure-step"></figcaption><div class="lines"></div></figure>
 <button id="btn-retry"></button><button id="btn-show-step" hidden></button><a id="failure-log" hidden></a></section>
+<environment-panel hidden></environment-panel>
 <log-view id="build-log"></log-view>`;
 
 class FakeSource implements Source {
@@ -29,6 +32,7 @@ let opened: string[];
 let went: string[];
 let reloads: number;
 let frames: (() => void)[];
+let answers: Record<string, unknown>;
 
 function start(search = "") {
   const around: Surroundings = {
@@ -40,6 +44,7 @@ function start(search = "") {
     go: (href) => void went.push(href),
     reload: () => void reloads++,
     nextFrame: (run) => void frames.push(run),
+    fetchJson: async (url) => answers[url] ?? Promise.reject(new Error("not there")),
     search,
   };
   return startLoading(document, { baseUrl: "/hub/", buildToken: "a.b+c" }, around);
@@ -51,12 +56,13 @@ async function drawn() {
   for (const frame of frames.splice(0)) frame();
   await document.querySelector<BuildProgress>("build-progress")?.updateComplete;
   await document.querySelector<LogView>("log-view")?.updateComplete;
+  await document.querySelector<EnvironmentPanel>("environment-panel")?.updateComplete;
 }
 const text = (selector: string) => document.querySelector(selector)?.textContent?.trim();
 const line = (message: string, id = "pip") => ({ phase: "building", message: `${message}\n`, step: { id, name: `Step ${id}` }, stream: "stdout" });
 
 beforeEach(() => {
-  [opened, went, frames, reloads] = [[], [], [], 0];
+  [opened, went, frames, reloads, answers] = [[], [], [], 0, {}];
   document.body.innerHTML = PAGE;
 });
 afterEach(() => document.body.replaceChildren());
@@ -243,5 +249,39 @@ describe("a lost connection", () => {
     await drawn();
     expect(document.querySelector<HTMLElement>("#btn-show-step")?.hidden).toBe(true);
     expect(document.querySelectorAll("#failure-output .line").length).toBe(1);
+  });
+
+  it("shows the environment as soon as it is planned, and a later plan in its place", async () => {
+    start();
+    await drawn();
+    const panel = document.querySelector<HTMLElement>("environment-panel");
+    expect(panel?.hidden).toBe(true);
+    const plan = { steps: [], used: [], python: { version: "3.11.2", source: "base image" } };
+    send({ phase: "building", message: "Planned\n", plan });
+    await drawn();
+    expect(panel?.hidden).toBe(false);
+    expect(text("environment-panel dd")).toBe("3.11.2 the base image\u2019s own");
+    send({ phase: "building", message: "Planned\n", plan: { ...plan, python: { version: "3.12", source: "runtime.txt:1" } } });
+    await drawn();
+    expect(text("environment-panel dd")).toBe("3.12 from runtime.txt:1");
+  });
+
+  it("asks for the plan of a build that was done before", async () => {
+    answers["/hub/builds/b-1/plan"] = { steps: [], used: [], python: { version: "3.9", source: "x" } };
+    start();
+    send({ phase: "built", message: "Found built image, launching...\n", build_id: "b-1" });
+    await new Promise((done) => setTimeout(done));
+    await drawn();
+    expect(text("environment-panel dd")).toBe("3.9 from x");
+  });
+
+  it("launches all the same where that plan is not to be had", async () => {
+    start();
+    send({ phase: "built", message: "Found built image, launching...\n", build_id: "../../evil" });
+    await new Promise((done) => setTimeout(done));
+    send({ phase: "ready", message: "x", url: "https://host.example/user/s/", token: "t" });
+    await drawn();
+    expect(document.querySelector<HTMLElement>("environment-panel")?.hidden).toBe(true);
+    expect(went.length).toBe(1);
   });
 });

@@ -2,11 +2,13 @@
 
 import { BuildModel } from "./build-model";
 import type { BuildProgress } from "./build-progress";
+import type { EnvironmentPanel } from "./environment-panel";
 import { EventStream, type Source } from "./events";
 import { showFailure } from "./failure";
 import { destination, readLaunchQuery } from "./launch-path";
 import type { LogView } from "./log-view";
 import type { PageConfig } from "./page-config";
+import { parsePlan } from "./plan";
 
 /** What the page does to its surroundings; tests put their own. */
 export interface Surroundings {
@@ -15,6 +17,8 @@ export interface Surroundings {
   go: (href: string) => void;
   reload: () => void;
   nextFrame: (run: () => void) => void;
+  /** What a program of this service answers; fails where it is no JSON. */
+  fetchJson: (url: string) => Promise<unknown>;
   search: string;
 }
 
@@ -24,12 +28,14 @@ export const browser = (): Surroundings => ({
   reload: () => location.reload(),
   // Hidden tabs get no frames, and their log must not pile up unseen.
   nextFrame: (run) => (document.hidden ? setTimeout(run, 250) : requestAnimationFrame(run)),
+  fetchJson: async (url) => (await fetch(url)).json(),
   search: location.search,
 });
 
 export function startLoading(root: Document, config: PageConfig, around: Surroundings = browser()): EventStream | null {
   const progress = root.querySelector<BuildProgress>("build-progress");
   const log = root.querySelector<LogView>("log-view");
+  const environment = root.querySelector<EnvironmentPanel>("environment-panel");
   if (!progress?.dataset.spec || !log) return null;
   const { baseUrl = config.baseUrl, provider = "", spec, repository = "", buildLogUrl } = progress.dataset;
   const model = new BuildModel();
@@ -42,12 +48,22 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
     queued = false;
     progress.requestUpdate();
     log.requestUpdate();
+    if (environment) environment.plan = model.plan;
     root.title = model.phase === "waiting" ? title : `${model.label}: ${repository}`;
   };
   const change = (): void => {
     if (queued) return;
     queued = true;
     around.nextFrame(draw);
+  };
+  /** The log of a build that was done before is not told again, but its plan can be asked for. */
+  const findPlan = async (build: string): Promise<void> => {
+    try {
+      model.plan ??= parsePlan(await around.fetchJson(`${baseUrl}builds/${encodeURIComponent(build)}/plan`));
+      change();
+    } catch {
+      // An image may outlive the log of its build. The launch does not wait for this.
+    }
   };
   const finish = (): void => {
     if (model.failure) {
@@ -83,6 +99,7 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
       event(event) {
         model.apply(event);
         change();
+        if (event.build_id) void findPlan(event.build_id);
         if (model.finished) finish();
       },
       connection(state) {

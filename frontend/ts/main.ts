@@ -2,6 +2,7 @@
 
 import "../styles/app.css";
 import { BuildProgress } from "./build-progress";
+import { EnvironmentPanel } from "./environment-panel";
 import { LinkBuilder } from "./link-builder";
 import { startLoading } from "./loading";
 import { LogView } from "./log-view";
@@ -10,6 +11,7 @@ import { RepoForm } from "./repo-form";
 
 customElements.define("build-progress", BuildProgress);
 customElements.define("log-view", LogView);
+customElements.define("environment-panel", EnvironmentPanel);
 // The builder listens before the form first speaks.
 customElements.define("link-builder", LinkBuilder);
 customElements.define("repo-form", RepoForm);

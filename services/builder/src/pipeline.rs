@@ -12,6 +12,7 @@ use bindery_core::{
     Provenance, Secret, Timestamp, Tree, WorkerId,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::progress::StepReporter;
 use crate::record::{Bills, provenance};
@@ -20,6 +21,8 @@ use crate::{Naming, Report};
 
 /// Where the certificate bundle lies in every build context; buildpacks mount it from there.
 const CA_BUNDLE: &str = ".bindery/ca-bundle.pem";
+/// The most bytes of a plan that is told whole.
+const PLAN_BYTES: usize = 256 * 1024;
 
 /// What this site adds to every build.
 #[derive(Debug, Clone)]
@@ -345,6 +348,10 @@ pub fn day(as_of: Option<AsOf>, committed: Option<Timestamp>) -> Result<Option<D
 
 /// Says what was found, what is used and what is not. Silence about an environment file would be a bug.
 fn tell_plan(plan: &BuildPlan, report: &dyn Report) {
+    match plan.shown() {
+        Ok(shown) => report.event(EventBody::planned(shortened(shown))),
+        Err(error) => tracing::error!("a plan cannot be shown: {error}"),
+    }
     let say = |text: String| report.event(EventBody::message(Phase::Building, text));
     for used in &plan.used {
         say(format!("Using {}: {}", used.file, used.r#for));
@@ -355,6 +362,21 @@ fn tell_plan(plan: &BuildPlan, report: &dyn Report) {
     for note in &plan.notes {
         say(note.clone());
     }
+}
+
+/// A plan of a size that an event may have. A lock file's thousands of packages are the first to go: of what a step does, its kind
+/// is left, and what it runs.
+fn shortened(mut plan: Value) -> Value {
+    if plan.to_string().len() > PLAN_BYTES
+        && let Some(steps) = plan.get_mut("steps").and_then(Value::as_array_mut)
+    {
+        for step in steps {
+            if let Some(action) = step.get_mut("action").and_then(Value::as_object_mut) {
+                action.retain(|key, _| key == "kind");
+            }
+        }
+    }
+    plan
 }
 
 /// A build job for rendered instructions.

@@ -183,10 +183,13 @@ mod tests {
         }
     }
 
-    struct Quiet;
+    #[derive(Default)]
+    struct Told(Mutex<Vec<EventBody>>);
 
-    impl Report for Quiet {
-        fn event(&self, _: EventBody) {}
+    impl Report for Told {
+        fn event(&self, event: EventBody) {
+            self.0.lock().push(event);
+        }
     }
 
     struct House {
@@ -217,13 +220,17 @@ mod tests {
         }
 
         async fn build(&self, tag: &str, files: &[(&str, &str)]) -> Result<(), Fault> {
+            self.build_told(tag, files, Arc::new(Told::default())).await
+        }
+
+        async fn build_told(&self, tag: &str, files: &[(&str, &str)], told: Arc<Told>) -> Result<(), Fault> {
             let tree = Arc::new(MemoryTree::new(files.iter().copied()).unwrap());
             let committed = Some(COMMITTED);
             let source = Source { repository: "r".to_owned(), reference: "HEAD".to_owned(), commit: None, committed };
             let image = format!("repo:{tag}").parse().unwrap();
             let holder = WorkerId("test".to_owned());
             let order = Order { tree, source, wishes: Wishes::default(), image };
-            self.pipeline.build_tree(order, &Alone, &holder, Arc::new(Quiet)).await.map(|_| ())
+            self.pipeline.build_tree(order, &Alone, &holder, told).await.map(|_| ())
         }
 
         fn tried(&self) -> Vec<String> {
@@ -249,6 +256,36 @@ mod tests {
             let times = [(false, None), (true, Some(COMMITTED))];
             assert_eq!(*house.engine.times.lock(), BTreeSet::from(times), "{file:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_plan_is_told_once_also_where_the_environment_is_there_already() {
+        let house = House::new("");
+        for tag in ["one", "two"] {
+            let told = Arc::new(Told::default());
+            let files = [("requirements.txt", "six\n"), ("Pipfile", "[packages]\n"), ("README.md", tag)];
+            house.build_told(tag, &files, told.clone()).await.unwrap();
+            let events = told.0.lock();
+            let plans: Vec<_> = events.iter().filter_map(|event| event.plan.as_ref()).collect();
+            assert_eq!(plans.len(), 1, "{tag}");
+            assert_eq!(plans[0]["used"][0]["file"], "Pipfile", "{tag}: {}", plans[0]);
+            assert_eq!(plans[0]["ignored"][0]["file"], "requirements.txt");
+            assert_eq!((plans[0]["python"]["version"].as_str(), plans[0]["r"].is_null()), (Some("3.11.2"), true));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_python_that_takes_the_place_of_another_is_told_in_the_plan() {
+        let mut house = House::new("");
+        house.pipeline.site.python_fallback = PythonFallback::Nearest;
+        let told = Arc::new(Told::default());
+        house.build_told("one", &[("runtime.txt", "python-3.9\n")], told.clone()).await.unwrap();
+        let events = told.0.lock();
+        let note = "runtime.txt:1 asks for Python 3.9, which this site does not have. Python 3.11.2, the nearest there is, takes its \
+                    place.";
+        let plan = events.iter().find_map(|event| event.plan.as_ref()).unwrap();
+        assert_eq!(plan["notes"][0], note);
+        assert!(events.iter().any(|event| event.message.trim_end() == note), "in the log too");
     }
 
     #[tokio::test]

@@ -40,6 +40,17 @@ impl BuildRequest {
     pub fn new(resolved: ResolvedRef, as_of: Option<AsOf>, recipe: &str) -> Self {
         Self { key: ImageKey::new(&resolved, as_of, recipe), resolved, as_of }
     }
+
+    /// The launch path that will always mean this, without leading slash: `v2/gh/owner/name/<commit>`, and `?as_of=` where the
+    /// packages of a day are asked for.
+    #[must_use]
+    pub fn persistent_request(&self) -> String {
+        let path = self.resolved.persistent_request();
+        match self.as_of {
+            Some(day) => format!("{path}?as_of={day}"),
+            None => path,
+        }
+    }
 }
 
 /// What became of a build.

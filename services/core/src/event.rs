@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{BuildId, Fault, IdError, ImageName, LaunchId, Timestamp};
 
@@ -201,6 +202,9 @@ pub struct EventBody {
     /// The session, on `ready`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,
+    /// The plan of the build, once: the object that `bindery plan --json` prints, and `buildpacks/plan.schema.json` describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Value>,
     /// The fault, on `failed`; always set there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
@@ -214,7 +218,17 @@ impl EventBody {
         if !message.ends_with('\n') {
             message.push('\n');
         }
-        Self { phase, message, step: None, stream: None, position: None, image: None, ready: None, fault: None }
+        Self {
+            phase,
+            message,
+            step: None,
+            stream: None,
+            position: None,
+            image: None,
+            ready: None,
+            plan: None,
+            fault: None,
+        }
     }
 
     /// A line of a step's output.
@@ -233,6 +247,12 @@ impl EventBody {
             StepStatus::Failed => " (failed)",
         };
         Self { message: format!("{}{verb}\n", step.name), step: Some(step), ..Self::message(phase, "") }
+    }
+
+    /// What will be built and why is known.
+    #[must_use]
+    pub fn planned(plan: Value) -> Self {
+        Self { plan: Some(plan), ..Self::message(Phase::Building, "Planned the environment") }
     }
 
     /// The end of a build that gave an image.

@@ -25,8 +25,9 @@ impl Kind {
 }
 
 /// What an event weighs against the limit: its text, and about what its other fields take.
-pub(crate) const fn weight(body: &EventBody) -> u64 {
-    body.message.len() as u64 + 64
+pub(crate) fn weight(body: &EventBody) -> u64 {
+    let plan = body.plan.as_ref().map_or(0, |plan| plan.to_string().len() as u64);
+    body.message.len() as u64 + plan + 64
 }
 
 /// The one event that says lines are missing from here on.

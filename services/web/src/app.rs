@@ -10,7 +10,7 @@ use actix_web::{App, HttpServer, guard, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::headers::{add_cors, preflight};
-use crate::{Error, Web, assets, builds, pages, providers, status, stream};
+use crate::{Error, Web, assets, builds, pages, plan, providers, status, stream};
 
 /// Every route, on one screen.
 pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
@@ -23,6 +23,7 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             .service(program("/api/repoproviders", web::get().to(providers::list)))
             .service(program("/builds/{id}", web::get().to(builds::record)))
             .service(program("/builds/{id}/log", web::get().to(builds::log)))
+            .service(program("/builds/{id}/plan", web::get().to(plan::plan)))
             .service(program("/builds/{id}/provenance", web::get().to(builds::provenance)))
             .service(program("/builds/{id}/bill-of-materials", web::get().to(builds::bill_of_materials)))
             .route("/metrics", web::get().to(status::metrics))

@@ -10,7 +10,7 @@ use crate::Web;
 use crate::pages;
 
 /// Events read from the store at a time.
-const PAGE: usize = 1000;
+pub(crate) const PAGE: usize = 1000;
 
 /// `GET /builds/<id>/log`: every line so far, as plain text, streamed in pages.
 pub(crate) async fn log(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
@@ -94,7 +94,7 @@ pub(crate) async fn record(web: web::Data<Web>, id: web::Path<String>) -> HttpRe
     }))
 }
 
-async fn find(web: &Web, id: &str) -> Option<(BuildId, bindery_core::BuildRecord)> {
+pub(crate) async fn find(web: &Web, id: &str) -> Option<(BuildId, bindery_core::BuildRecord)> {
     let id: BuildId = id.parse().ok()?;
     let record = web.queue.get(id).await.ok()??;
     Some((id, record))

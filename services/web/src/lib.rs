@@ -12,6 +12,7 @@
 //! | `pages.rs` | home, loading, about and error pages |
 //! | `assets.rs` | built files and badges |
 //! | `builds.rs` | a build at its permanent address: record, log, provenance |
+//! | `plan.rs` | the plan a build follows |
 //! | `status.rs` | `/health`, `/versions`, `/metrics` |
 //! | `providers.rs` | `/api/repoproviders` |
 //! | `headers.rs` | content security policy, CORS, and who the visitor is behind proxies |
@@ -25,6 +26,7 @@ mod error;
 mod headers;
 mod metrics;
 mod pages;
+mod plan;
 mod providers;
 mod status;
 mod stream;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bindery_core::seams::StoreError;
 use bindery_core::{
     AsOf, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, LaunchId, LaunchRequest,
-    LaunchSource, Phase, RepoSpec, ResolvedRef, Secret, Session, SessionId, Timestamp, Topic,
+    LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, Timestamp, Topic,
 };
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -123,7 +123,7 @@ impl Web {
             };
             if let (BuildState::Built { image, .. }, None) = (&record.state, after) {
                 let found = EventBody { message: FOUND.to_owned(), ..EventBody::built(image.name.clone()) };
-                send(out, Message::of_body(&found, None)).await?;
+                send(out, Message::of_body(&found, None).about(record.id)).await?;
                 launch_path = LaunchPath::Cached;
             } else {
                 let after = after.unwrap_or(EventId::START);
@@ -146,7 +146,7 @@ impl Web {
                 send(out, Message::of_body(&done, None)).await?;
                 return Ok(launch_path);
             }
-            let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request.resolved) };
+            let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request) };
             match self.launch(launch, out, if last_try { MissingImage::Tell } else { MissingImage::Hold }).await? {
                 End::ImageMissing => self.forget_image(&request, out).await?,
                 End::Failed => return Ok(LaunchPath::LaunchFailed),
@@ -261,13 +261,14 @@ impl Web {
         }
     }
 
-    fn source(&self, visit: &Visit, resolved: &ResolvedRef) -> LaunchSource {
+    fn source(&self, visit: &Visit, build: &BuildRequest) -> LaunchSource {
+        let resolved = &build.resolved;
         LaunchSource {
             repo_url: resolved.repo_url.to_string(),
             identity: resolved.identity.clone(),
             ref_url: resolved.ref_url.clone(),
             request: format!("v2/{}/{}", visit.provider, visit.raw_spec.trim_end_matches('/')),
-            persistent_request: resolved.persistent_request(),
+            persistent_request: build.persistent_request(),
             launch_host: self.config.public_url(),
             client_ip: visit.client_ip.clone(),
         }

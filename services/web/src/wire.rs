@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bindery_core::{Event, EventBody, EventId, Phase, Topic};
+use bindery_core::{BuildId, Event, EventBody, EventId, Phase, Topic};
 use serde_json::{Map, Value, json};
 
 /// The `id:` of an event on a visitor's stream: its topic and its place there. A visitor's stream runs through two topics, the
@@ -53,6 +53,14 @@ impl Message {
         Self { id: None, data }
     }
 
+    /// The same, with the build it is about: for who has not seen that build's log.
+    pub(crate) fn about(mut self, build: BuildId) -> Self {
+        if let Value::Object(map) = &mut self.data {
+            map.insert("build_id".to_owned(), json!(build));
+        }
+        self
+    }
+
     /// The text of a server-sent event. JSON has no raw newline, so one `data:` line holds it whatever the repository wrote.
     pub(crate) fn encode(&self) -> String {
         let data = &self.data;
@@ -83,6 +91,9 @@ fn to_json(body: &EventBody, log_url: Option<String>) -> Value {
         && let Value::Object(keys) = json!(ready)
     {
         map.extend(keys);
+    }
+    if let Some(plan) = &body.plan {
+        map.insert("plan".to_owned(), plan.clone());
     }
     if let Some(fault) = &body.fault {
         let mut fault = json!(fault);

@@ -13,7 +13,7 @@ pub(crate) enum Output {
     Terminal,
     /// A file or a program's log.
     Plain,
-    /// One JSON object per line, with `phase` and `message`, and `step` or `fault` where there is one.
+    /// One JSON object per line, with `phase` and `message`, and `step`, `plan` or `fault` where there is one.
     Json,
 }
 
@@ -37,6 +37,9 @@ impl Output {
                 }
                 if let (Some(step), Some(object)) = (&event.step, line.as_object_mut()) {
                     object.insert("step".to_owned(), json!(step));
+                }
+                if let (Some(plan), Some(object)) = (&event.plan, line.as_object_mut()) {
+                    object.insert("plan".to_owned(), plan.clone());
                 }
                 format!("{line}\n")
             }

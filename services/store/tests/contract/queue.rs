@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bindery_core::seams::StoreError;
-use bindery_core::{BuildState, EventId, Phase, Topic};
+use bindery_core::{BuildRequest, BuildState, EventId, Phase, Topic};
 use bindery_store::Config;
 
 use crate::harness::{
@@ -15,6 +15,7 @@ on_both!(
     a_thousand_requests_for_one_key_are_one_build,
     different_keys_are_different_builds_served_oldest_first,
     a_finished_build_is_joined_and_a_failed_one_is_not,
+    the_day_that_is_asked_for_is_another_build_and_is_kept,
     a_claim_waits_for_a_build,
     a_claim_of_nothing_ends_after_its_wait,
     each_build_goes_to_one_worker,
@@ -63,6 +64,22 @@ async fn different_keys_are_different_builds_served_oldest_first(place: Place) {
     }
     assert_eq!(claimed, submitted);
     assert_eq!(stores.queue.depth().await.unwrap(), (0, 5));
+    stores.close().await;
+}
+
+async fn the_day_that_is_asked_for_is_another_build_and_is_kept(place: Place) {
+    let stores = place.open().await;
+    let mut ids = HashSet::new();
+    for day in [None, Some("2021-03-01"), Some("2021-03-02"), Some("commit")] {
+        let asked = BuildRequest::new(request(1).resolved, day.map(|day| day.parse().unwrap()), "test");
+        let record = stores.queue.submit(&asked, waiting()).await.unwrap();
+        assert!(ids.insert(record.id), "{day:?} is a build of its own");
+        assert_eq!(stores.queue.submit(&asked, waiting()).await.unwrap().id, record.id);
+        assert_eq!(stores.queue.get(record.id).await.unwrap().unwrap().request, asked);
+        assert_eq!(stores.queue.find(&asked.key).await.unwrap().unwrap().request.as_of, asked.as_of);
+        let claimed = claim(&stores, "w").await.lease.record;
+        assert_eq!((claimed.id, claimed.request), (record.id, asked));
+    }
     stores.close().await;
 }
 

@@ -2,8 +2,8 @@
 
 use bindery_core::seams::{SessionChange, SessionWatch};
 use bindery_core::{
-    BuildLease, BuildOutcome, EventBody, Fault, ImageRef, LogStream, Phase, Ready, Session, SessionEvent, SessionState,
-    StepMark, StepStatus, StopReason, Topic, WorkerId,
+    BuildLease, BuildOutcome, BuildRequest, EventBody, Fault, ImageRef, LogStream, Phase, Ready, Session, SessionEvent,
+    SessionState, StepMark, StepStatus, StopReason, Topic, WorkerId,
 };
 use bindery_store::Stores;
 use futures::StreamExt as _;
@@ -82,6 +82,11 @@ async fn claim_or_wait(stores: Stores) -> Job {
 impl Job {
     pub(crate) fn topic(&self) -> Topic {
         Topic::Build(self.lease.record.id)
+    }
+
+    /// What is to be built.
+    pub(crate) fn request(&self) -> &BuildRequest {
+        &self.lease.record.request
     }
 
     pub(crate) async fn say(&self, bodies: Vec<EventBody>) {

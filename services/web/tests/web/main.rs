@@ -9,6 +9,8 @@
 //! | `crowd.rs` | many watchers, slow ones, too many |
 //! | `builds.rs` | what a build leaves behind at its permanent address |
 //! | `pages.rs` | pages, links, badges and their headers |
+//! | `plan.rs` | the plan of a build, on the stream and at its address |
+//! | `days.rs` | links that ask for the packages of a day |
 //! | `programs.rs` | what other programs read: health, versions, metrics, providers, CORS |
 //! | `site.rs`, `crew.rs`, `client.rs` | the site, its scripted builder and launcher, and a plain HTTP client |
 
@@ -21,9 +23,13 @@ mod crew;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod days;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod plan;
 #[cfg(test)]
 mod programs;
 #[cfg(test)]

@@ -1,0 +1,46 @@
+//! `GET /builds/<id>/plan`: the plan a build follows, the object that `bindery plan --json` prints.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use bindery_core::seams::StoreError;
+use bindery_core::{BuildId, BuildState, EventId, Fault, Topic};
+use serde_json::{Value, json};
+
+use crate::builds::{PAGE, find};
+use crate::{Web, pages};
+
+/// The plan, from the build's log; 404 with a word on why while there is none.
+pub(crate) async fn plan(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
+    let Some((id, record)) = find(&web, &id).await else { return pages::not_found(&web) };
+    match in_log(&web, id).await {
+        Ok(Some(plan)) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(plan),
+        Ok(None) => {
+            let message = match record.state {
+                BuildState::Queued => "This build has not begun, so it has no plan yet.",
+                BuildState::Running { .. } => "The repository is still being read, so there is no plan yet.",
+                BuildState::Failed { .. } => "This build ended before there was a plan.",
+                BuildState::Built { .. } => "The plan of this build is no longer kept.",
+            };
+            HttpResponse::NotFound().insert_header((CACHE_CONTROL, "no-cache")).json(json!({"message": message}))
+        }
+        Err(error) => {
+            tracing::error!(build = %id, "a plan cannot be read: {error}");
+            HttpResponse::ServiceUnavailable().json(json!({"fault": Fault::from(error)}))
+        }
+    }
+}
+
+/// It stands near the beginning: only what is said before it is read.
+async fn in_log(web: &Web, id: BuildId) -> Result<Option<Value>, StoreError> {
+    let mut after = EventId::START;
+    loop {
+        let events = web.events.history(Topic::Build(id), after, PAGE).await?;
+        if let Some(plan) = events.iter().find_map(|event| event.body.plan.clone()) {
+            return Ok(Some(plan));
+        }
+        match events.last() {
+            Some(last) => after = last.id,
+            None => return Ok(None),
+        }
+    }
+}
