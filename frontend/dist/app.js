@@ -4,7 +4,7 @@ const Z=globalThis,ut=Z.ShadowRoot&&(Z.ShadyCSS===void 0||Z.ShadyCSS.nativeShado
       <p class="state">
         <span class="dot" aria-hidden="true"></span>
         <span id="build-state" role="status" aria-live="polite">${t?.label??"Waiting"}</span>
-        <span class="elapsed" aria-label="Time so far">${this.#e()}</span>
+        <span class="elapsed"><span class="visually-hidden">Time so far: </span>${this.#e()}</span>
       </p>
       <p class="detail">${t?.detail||" "}</p>
       <ol class="rail" aria-label="Progress">

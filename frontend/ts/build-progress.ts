@@ -36,7 +36,7 @@ export class BuildProgress extends LitElement {
       <p class="state">
         <span class="dot" aria-hidden="true"></span>
         <span id="build-state" role="status" aria-live="polite">${model?.label ?? "Waiting"}</span>
-        <span class="elapsed" aria-label="Time so far">${this.#elapsed()}</span>
+        <span class="elapsed"><span class="visually-hidden">Time so far: </span>${this.#elapsed()}</span>
       </p>
       <p class="detail">${model?.detail || "\u00a0"}</p>
       <ol class="rail" aria-label="Progress">

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { isAccessible } from "./accessible.mjs";
 
 const { HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM = "/usr/bin/chromium" } = process.env;
 const PATIENCE = 150_000;
@@ -36,7 +37,7 @@ function watch(page) {
   });
 }
 
-const picture = (page, name) => page.screenshot({ path: join(ARTEFACTS, `${name}.png`) });
+const picture = (page, name, more = {}) => page.screenshot({ path: join(ARTEFACTS, `${name}.png`), ...more });
 
 async function paste(page, repository) {
   await page.goto(HOME_PAGE);
@@ -60,6 +61,8 @@ async function opensANotebook() {
   const told = (line) => [...document.querySelectorAll("#build-log .line")].some((shown) => shown.textContent.trim() === line);
   await page.waitForFunction(told, "tick 3");
   assert.equal(await page.evaluate(told, "tick 30"), false, "the log is told as it happens");
+  const environment = page.locator("environment-panel");
+  assert.match(await environment.textContent(), /Python\s*3\.\d+[^]*requirements\.txt[^]*postBuild/, "the page says what there will be and why");
   await picture(page, "build");
 
   await page.waitForURL(/\/user\/s-[0-9a-f]{32}\//);
@@ -124,6 +127,13 @@ async function worksByKeyboardAlone() {
   await page.close();
 }
 
+async function isForEverybody() {
+  const page = await context.newPage();
+  watch(page);
+  await isAccessible(page, HOME_PAGE, picture);
+  await page.close();
+}
+
 async function readsWithoutScript() {
   const bare = await context.browser()?.newContext({ javaScriptEnabled: false }) ?? null;
   if (!bare) return;
@@ -137,6 +147,7 @@ async function readsWithoutScript() {
 try {
   await worksByKeyboardAlone();
   await readsWithoutScript();
+  await isForEverybody();
   await opensANotebook();
   await saysWhatFailed();
   assert.deepEqual(violations, [], "our pages break none of their own rules");

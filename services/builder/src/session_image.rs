@@ -57,7 +57,9 @@ impl Pipeline {
         };
         let built = built.map_err(|fault| match progress.failed() {
             // Every other step is one of the plan's.
-            Some(failed) if failed.step.is_none() && wishes.session.has_appendix() => of_appendix(&fault),
+            Some(failed) if failed.step.is_none() && wishes.session.has_appendix() => {
+                of_appendix(&fault).output(failed.output())
+            }
             failed => blame::place(fault, failed, plan, tree.as_ref()),
         })?;
         let listed = match environment_holds {
