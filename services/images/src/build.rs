@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::context::{self, LeftOut};
+use crate::engine::is_end;
 use crate::progress::Fold;
 use crate::{Config, Engine, ImagesError, classify, messages};
 
@@ -68,6 +69,7 @@ pub(crate) async fn run(
                 activity.touch();
                 take_in(info, &mut fold, &mut image, progress);
             }
+            Ok(Some(Err(error))) if is_end(&error) => break Ok(()),
             Ok(Some(Err(error))) => break Err(Some(error)),
             Ok(None) => break Ok(()),
             Err(_) if Instant::now() >= deadline => {

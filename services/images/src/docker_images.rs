@@ -14,6 +14,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::build::{self, Activity};
+use crate::engine::is_end;
 use crate::file_of::file_of;
 use crate::{Config, Engine, ImagesError, classify, disk};
 
@@ -101,6 +102,9 @@ impl DockerImages {
         let mut stream = Box::pin(docker.create_image(Some(options), None, None));
         let pull = async {
             while let Some(message) = stream.next().await {
+                if message.as_ref().is_err_and(is_end) {
+                    break;
+                }
                 message.map_err(|error| match self.engine.error("pull", &error) {
                     ImagesError::EngineRefused { reason, .. } => missing(reason),
                     other => other,

@@ -117,6 +117,12 @@ impl Engine {
     }
 }
 
+/// Whether a stream of messages has merely ended: the client takes a line end that comes apart from the last message for the beginning of
+/// another. A message that was cut off looks the same; whoever waits for a result finds that there is none.
+pub(crate) fn is_end(error: &EngineError) -> bool {
+    matches!(error, EngineError::IOError { err } if err.to_string() == "bytes remaining on stream")
+}
+
 /// An error with its causes, outermost first, each said once.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

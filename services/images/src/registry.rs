@@ -16,6 +16,7 @@ use futures::{Stream, StreamExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::docker_images::built;
+use crate::engine::is_end;
 use crate::error::shorten;
 use crate::push::Push;
 use crate::{Engine, ImagesError, RegistryConfig, classify};
@@ -132,6 +133,7 @@ impl EngineRegistry {
         loop {
             match timeout_at(deadline.min(Instant::now() + stall), stream.next()).await {
                 Ok(Some(Ok(item))) => message(item),
+                Ok(Some(Err(error))) if is_end(&error) => return Ok(()),
                 Ok(Some(Err(error))) => return Err(self.error(what, name, &error)),
                 Ok(None) => return Ok(()),
                 Err(_) if Instant::now() >= deadline => {

@@ -154,7 +154,7 @@ fn a49_the_same_environment_has_the_same_layers_on_whatever_engine_it_is_built()
             added
         })
         .collect();
-    assert_eq!(built[0].len(), 2, "one layer of Debian packages, one of Python packages");
+    assert_eq!(built[0].len(), 3, "Debian packages, Python packages, and the list of what is installed");
     assert_eq!(built[0], built[1]);
 }
 
