@@ -89,6 +89,7 @@ export class BuildModel {
   failure: (Fault & { message: string }) | undefined;
   session: { url: string; token: string | undefined } | undefined;
   plan: Plan | undefined;
+  buildId: string | undefined;
   readonly startedAt: number;
   endedAt: number | undefined;
   #reached = new Map<Stage, StageStatus>();
@@ -125,6 +126,7 @@ export class BuildModel {
 
   apply(event: BuildEvent): void {
     if (this.finished) return;
+    this.buildId = event.build_id ?? this.buildId;
     if (event.phase === "failed") return this.#fail(event);
     if (event.phase && event.phase !== "unknown") this.#enter(event.phase);
     this.plan = event.plan ?? this.plan;

@@ -42,7 +42,7 @@ export interface BuildEvent {
   fault?: Fault;
   /** Once, when it is known what will be built. */
   plan?: Plan;
-  /** The build whose image was found, of which nothing else is told. */
+  /** The build it belongs to; also of an image that was found, of whose build nothing else is told. */
   build_id?: string;
 }
 
@@ -64,6 +64,8 @@ export interface Source {
   close(): void;
 }
 
+/** The build an event belongs to, in its id. */
+const BUILD = /^(b-[0-9a-f]{32})\.\d+$/;
 const CLOSED = 2;
 /** After an answer that is no event stream, such as a gateway's 502, a browser gives up; we do not, for about two minutes. */
 const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 30_000, 30_000];
@@ -118,6 +120,8 @@ export class EventStream {
     if (this.#isRepeat(data, lastEventId)) return;
     const event = parseEvent(data);
     if (!event) return;
+    const build = BUILD.exec(lastEventId)?.[1];
+    if (build) event.build_id ??= build;
     this.handlers.event(event);
     if (event.phase === "ready" || event.phase === "failed") this.close();
   }

@@ -52,6 +52,21 @@ export class LineList {
     }
   }
 
+  /** The element of a complete line, which is brought into the document if it is not there; none for one that is no longer kept. */
+  reveal(number: number): Element | undefined {
+    const { dropped, lines } = this.step;
+    const end = dropped + lines.length;
+    if (number < dropped || number >= end) return undefined;
+    if (number < this.#from) {
+      // With some of what led up to it.
+      this.#limit = Math.max(this.#limit, end - number + CHUNK);
+      this.#clear(Math.max(dropped, end - this.#limit));
+    }
+    this.sync();
+    const at = number - this.#from;
+    return this.#chunks[Math.floor(at / CHUNK)]?.children[at % CHUNK];
+  }
+
   #append(line: Line): void {
     let chunk = this.#chunks.at(-1);
     if (!chunk || chunk.childElementCount >= CHUNK) {

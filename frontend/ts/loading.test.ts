@@ -284,4 +284,53 @@ describe("a lost connection", () => {
     expect(document.querySelector<HTMLElement>("environment-panel")?.hidden).toBe(true);
     expect(went.length).toBe(1);
   });
+
+  it("finds text anywhere in the log, in a closed step and among lines that are not on the page", async () => {
+    start();
+    send(line("needle one", "apt"), { phase: "building", message: "", step: { id: "apt", status: "done" } });
+    for (let i = 0; i < 3000; i++) send(line(i === 5 ? "the second Needle" : `line ${i}`));
+    send(line("needle three"));
+    await drawn();
+    const view = document.querySelector<LogView>("log-view");
+    const input = document.querySelector<HTMLInputElement>("#log-query");
+    if (!view || !input) throw new Error("there is nothing to search with");
+    const press = async (back = false) => {
+      if (back) input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", shiftKey: true, bubbles: true, cancelable: true }));
+      else document.querySelector(".log-search")?.dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }));
+      await view.updateComplete;
+      await new Promise((done) => setTimeout(done));
+      return [...view.querySelectorAll(".line.found")].map((one) => one.textContent);
+    };
+    input.value = "needle";
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    await view.updateComplete;
+    expect(text(".found-count")).toBe("3 lines");
+    expect(await press()).toEqual(["needle one"]);
+    expect(text(".found-count")).toBe("1 of 3");
+    expect(document.querySelector('[data-lines="apt"]')?.closest("details")?.open).toBe(true);
+    expect(await press()).toEqual(["the second Needle"]);
+    expect(await press()).toEqual(["needle three"]);
+    expect(await press()).toEqual(["needle one"]);
+    expect(await press(true)).toEqual(["needle three"]);
+    send(line("needle four"));
+    await drawn();
+    expect(await press()).toEqual(["needle four"]);
+    expect(text(".found-count")).toBe("4 of 4");
+    input.value = "nowhere";
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    await view.updateComplete;
+    expect(text(".found-count")).toBe("Not in the log so far");
+    expect(await press()).toEqual([]);
+  });
+
+  it("gives the whole log as a page and as a file from the first event that names its build", async () => {
+    start();
+    await drawn();
+    expect(document.querySelector(".log-tools a")).toBeNull();
+    const id = `b-${"0".repeat(32)}`;
+    source.onmessage?.(new MessageEvent("message", { data: JSON.stringify({ phase: "waiting", message: "Waiting\n" }), lastEventId: `${id}.1` }));
+    await drawn();
+    const links = [...document.querySelectorAll(".log-tools a")];
+    expect(links.map((link) => [link.getAttribute("href"), link.getAttribute("download")])).toEqual([[`/hub/builds/${id}/log`, null], [`/hub/builds/${id}/log`, "g-r.log.txt"]]);
+  });
 });

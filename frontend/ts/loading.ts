@@ -42,6 +42,7 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
   const title = root.title;
   progress.model = model;
   log.model = model;
+  log.fileName = `${repository.replace(/^\w+:\/\//, "").replace(/[^\w.-]+/g, "-")}.log.txt`;
 
   let queued = false;
   const draw = (): void => {
@@ -49,6 +50,7 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
     progress.requestUpdate();
     log.requestUpdate();
     if (environment) environment.plan = model.plan;
+    if (model.buildId) log.dataset.buildLogUrl ??= `${baseUrl}builds/${model.buildId}/log`;
     root.title = model.phase === "waiting" ? title : `${model.label}: ${repository}`;
   };
   const change = (): void => {
@@ -99,7 +101,7 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
       event(event) {
         model.apply(event);
         change();
-        if (event.build_id) void findPlan(event.build_id);
+        if (event.phase === "built" && event.build_id && !model.plan) void findPlan(event.build_id);
         if (model.finished) finish();
       },
       connection(state) {

@@ -1,10 +1,11 @@
-/** `<log-view>`: the build log by step, the step at work open. */
+/** `<log-view>`: the build log by step, the step at work open; to be searched, copied and kept. */
 
 import { html, LitElement, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { plainText } from "./ansi";
 import { type BuildModel, duration, type Step } from "./build-model";
 import { LineList } from "./line-list";
+import { findLines, neighbour, type Place } from "./log-search";
 
 const STATUS: Record<Step["status"], string> = { running: "running", done: "done", cached: "cached", failed: "failed" };
 
@@ -17,7 +18,13 @@ export class LogView extends LitElement {
   #lists = new Map<string, LineList>();
   /** What a visitor opened or closed by hand stays so. */
   #chosen = new Map<string, boolean>();
+  /** What the log is called as a file. */
+  fileName = "build.log.txt";
   #copied = "";
+  #query = "";
+  #places: Place[] = [];
+  #place: Place | undefined;
+  #found: Element | undefined;
   #atEnd = true;
 
   protected override createRenderRoot(): HTMLElement {
@@ -63,9 +70,10 @@ export class LogView extends LitElement {
       <div class="log-tools">
         <span class="count">${steps.length === 0 ? "Nothing yet." : nothing}</span>
         <span class="visually-hidden" role="status">${this.#copied}</span>
-        ${this.dataset.buildLogUrl ? html`<a href=${this.dataset.buildLogUrl}>Whole log</a>` : nothing}
+        ${this.dataset.buildLogUrl ? html`<a href=${this.dataset.buildLogUrl}>Whole log</a> <a href=${this.dataset.buildLogUrl} download=${this.fileName}>Download</a>` : nothing}
         <button class="button small" type="button" ?disabled=${steps.length === 0} @click=${this.#copy}>Copy log</button>
       </div>
+      ${steps.length === 0 ? nothing : this.#search()}
       <div class="steps" tabindex="0" role="region" aria-label="Build log by step">
         ${repeat(
           steps,
@@ -81,6 +89,58 @@ export class LogView extends LitElement {
         )}
       </div>
     `;
+  }
+
+  #search(): unknown {
+    const at = this.#place ? this.#places.indexOf(this.#place) + 1 : 0;
+    const said = this.#query === "" ? "" : this.#places.length === 0 ? "Not in the log so far" : at > 0 ? `${at} of ${this.#places.length}` : `${this.#places.length} lines`;
+    return html`<form class="log-search" role="search" aria-label="Build log" @submit=${this.#next}>
+      <label class="visually-hidden" for="log-query">Find in the log</label>
+      <input id="log-query" type="search" placeholder="Find in the log" autocomplete="off" autocapitalize="off" spellcheck="false"
+        @input=${this.#asked} @keydown=${this.#key}>
+      <button class="button small" type="submit">Next</button>
+      <button class="button small" type="button" @click=${() => void this.#go(true)}>Previous</button>
+      <span class="found-count" role="status">${said}</span>
+    </form>`;
+  }
+
+  readonly #asked = (event: Event): void => {
+    this.#query = (event.target as HTMLInputElement).value.trim();
+    this.#places = findLines(this.model?.steps ?? [], this.#query);
+    this.#mark(undefined);
+    this.#place = undefined;
+    this.requestUpdate();
+  };
+
+  readonly #next = (event: Event): void => {
+    event.preventDefault();
+    void this.#go(false);
+  };
+
+  readonly #key = (event: KeyboardEvent): void => {
+    if (event.key !== "Enter" || !event.shiftKey) return;
+    event.preventDefault();
+    void this.#go(true);
+  };
+
+  /** To the next line found, or the one before: its step is opened, and it is in the middle of what is seen. */
+  async #go(back: boolean): Promise<void> {
+    const steps = this.model?.steps ?? [];
+    // The log may have grown since.
+    this.#places = findLines(steps, this.#query);
+    const place = this.#places[neighbour(this.#places, steps, this.#place, back)];
+    this.#place = place;
+    if (place) this.#chosen.set(place.step.id, true);
+    this.requestUpdate();
+    await this.updateComplete;
+    this.#mark(place && this.#lists.get(place.step.id)?.reveal(place.number));
+  }
+
+  #mark(line: Element | undefined): void {
+    this.#found?.classList.remove("found");
+    this.#found = line;
+    line?.classList.add("found");
+    line?.scrollIntoView({ block: "center" });
   }
 
   /** The newest step stays open after its end, so that its last words can be read; a failed one always. */

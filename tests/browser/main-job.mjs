@@ -1,13 +1,14 @@
 // The main job in a real browser: paste an address, watch the log, land in JupyterLab, run a cell, read its output.
-// Told by its environment: HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM.
+// Told by its environment: HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM; and RESTART, a file that it writes when the
+// service is to be killed and started again.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { isAccessible } from "./accessible.mjs";
 
-const { HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM = "/usr/bin/chromium" } = process.env;
+const { HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, RESTART, CHROMIUM = "/usr/bin/chromium" } = process.env;
 const PATIENCE = 150_000;
 
 const profile = await mkdtemp(join(tmpdir(), "bindery-browser-"));
@@ -65,6 +66,15 @@ async function opensANotebook() {
   assert.match(await environment.textContent(), /Python\s*3\.\d+[^]*requirements\.txt[^]*postBuild/, "the page says what there will be and why");
   await picture(page, "build");
 
+  await page.fill("#log-query", "TICK 2");
+  await page.press("#log-query", "Enter");
+  assert.match(await page.locator("#build-log .line.found").textContent(), /^tick 2/, "text in the log is found");
+
+  // The tab stays open while the service is killed and started again, and nobody touches it.
+  await writeFile(RESTART, "");
+  await page.waitForFunction(() => /reconnecting/.test(document.querySelector("build-progress .connection")?.textContent ?? ""));
+  await picture(page, "reconnecting");
+
   await page.waitForURL(/\/user\/s-[0-9a-f]{32}\//);
   assert.match(page.url(), /doc\/tree\/index\.ipynb|lab\/tree\/index\.ipynb|index\.ipynb/, "it opens the file asked for");
   await page.waitForSelector(".jp-Notebook .jp-CodeCell .cm-content");
@@ -102,6 +112,9 @@ async function saysWhatFailed() {
   const whole = await context.request.get(await page.locator("#failure-log").getAttribute("href"));
   assert.match(new URL(whole.url()).pathname, /^\/builds\/b-[0-9a-f-]+\/log$/, "the whole log has an address of its own");
   assert.ok((await whole.text()).includes(said.split("\n").at(-1)), "and holds those lines too");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click(".log-tools a[download]")]);
+  assert.match(file.suggestedFilename(), /failing\.log\.txt$/);
+  assert.equal(await readFile(await file.path(), "utf8"), await whole.text(), "it can be kept as a file");
   await page.setViewportSize({ width: 360, height: 740 });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.equal(overflow, 0, "nothing is wider than a phone");

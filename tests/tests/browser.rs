@@ -5,11 +5,19 @@ use std::process::Command;
 
 use bindery_tests::engine::{Engine, unique};
 use bindery_tests::git_server::GitServer;
+use bindery_tests::process::until;
 use bindery_tests::repos::{Repo, executable, file};
-use bindery_tests::service::Service;
+use bindery_tests::service::{Service, VISIT};
 
 const NOTEBOOK: &str = r#"{"cells":[{"cell_type":"code","execution_count":null,"id":"one","metadata":{},"outputs":[],"source":[]}],
 "metadata":{"kernelspec":{"display_name":"Python 3","language":"python","name":"python3"}},"nbformat":4,"nbformat_minor":5}"#;
+
+/// Kills the service and starts it again once this file is there.
+async fn restart_when_asked(service: &mut Service, asked: &Path) {
+    until(VISIT, || async { asked.exists().then_some(()) }).await.unwrap();
+    service.kill_all();
+    service.serve().await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_pastes_an_address_and_runs_a_cell() {
@@ -32,8 +40,10 @@ async fn a_person_pastes_an_address_and_runs_a_cell() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let artefacts = tests.join("artefacts");
     std::fs::create_dir_all(&artefacts).unwrap();
-    let output = tokio::task::spawn_blocking({
-        let (home, url) = (service.url(""), git.url());
+    // The browser asks for it in the middle of a build.
+    let restart = root.path().join("restart");
+    let browser = tokio::task::spawn_blocking({
+        let (home, url, artefacts, restart) = (service.url(""), git.url(), artefacts.clone(), restart.clone());
         move || {
             Command::new("node")
                 .arg(tests.join("browser/main-job.mjs"))
@@ -41,15 +51,19 @@ async fn a_person_pastes_an_address_and_runs_a_cell() {
                 .env("REPOSITORY", format!("{url}/person"))
                 .env("FAILING_REPOSITORY", format!("{url}/failing"))
                 .env("ARTEFACTS", &artefacts)
+                .env("RESTART", &restart)
                 .output()
                 .unwrap()
         }
-    })
-    .await
-    .unwrap();
+    });
+    tokio::pin!(browser);
+    let output = tokio::select! {
+        output = &mut browser => output.unwrap(),
+        () = restart_when_asked(&mut service, &restart) => browser.await.unwrap(),
+    };
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{}", service.log());
-    for name in ["home", "build", "failure", "lab"] {
+    for name in ["home", "build", "reconnecting", "failure", "lab"] {
         assert!(tests.join(format!("artefacts/{name}.png")).is_file(), "{name}.png was not kept");
     }
 }
