@@ -20,7 +20,7 @@ impl Index {
         let engine = Engine::find(test)?;
         let run = Uuid::new_v4().simple().to_string();
         let script = include_str!("../../index.py");
-        let options = ["--user", "root", "--entrypoint", "python3"];
+        let options = ["--no-healthcheck", "--user", "root", "--entrypoint", "python3"];
         let server = Server::start(&engine, &options, &engine.base_image, &["-c", script, &run]);
         server.until(&["curl", "-fsS", "http://127.0.0.1:8000/simple/"]);
         Some(Self { server, run })

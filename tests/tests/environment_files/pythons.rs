@@ -22,7 +22,7 @@ static MIRROR: Shared<Server> = Shared::new();
 fn site(test: &str, settings: &[(&str, &str)]) -> Option<(Arc<Workshop>, Arc<Server>)> {
     let mirror = MIRROR.get(|| {
         let engine = Engine::find(test)?;
-        let options = ["--user", "root", "--entrypoint", "bash"];
+        let options = ["--no-healthcheck", "--user", "root", "--entrypoint", "bash"];
         let script = include_str!("../../python_mirror.sh");
         Some(Server::start(&engine, &options, &engine.base_image, &["-c", script]))
     })?;
