@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use bindery_builder::{Naming, Pipeline, Site, Sources};
 use bindery_buildpacks::DockerfileRules;
-use bindery_content::GitContent;
+use bindery_content::HostedContent;
 use bindery_core::seams::{ContentProvider, ImageBuilder, ImageProbe, Registry};
 use bindery_images::{DockerImages, Engine, EngineRegistry};
 use bindery_launcher::Probe;
@@ -27,7 +27,7 @@ pub(crate) async fn stores(config: &Config) -> anyhow::Result<Stores> {
 
 /// Where repositories come from.
 pub(crate) fn content(config: &Config) -> anyhow::Result<Arc<dyn ContentProvider>> {
-    let content = GitContent::new(config.content.clone(), config.data_dir.clone()).context("[content]")?;
+    let content = HostedContent::new(config.content.clone(), config.data_dir.clone()).context("[content]")?;
     Ok(Arc::new(content))
 }
 

@@ -245,7 +245,7 @@ impl Pipeline {
         Ok((planned?, base))
     }
 
-    /// Fetches one commit and builds its session image.
+    /// Fetches one commit, or one version of a record, and builds its session image.
     ///
     /// # Errors
     /// The first step's fault. No image of that name is left behind.
@@ -259,8 +259,8 @@ impl Pipeline {
         report: Arc<dyn Report>,
     ) -> Result<Finished, Fault> {
         let resolved = &request.resolved;
-        let commit = resolved.commit.short();
-        report.event(EventBody::message(Phase::Fetching, format!("Fetching {} at {commit}", resolved.repo_url)));
+        let revision = resolved.revision.short();
+        report.event(EventBody::message(Phase::Fetching, format!("Fetching {} at {revision}", resolved.repo_url)));
         let (tree, fetched) = content.fetch(resolved).await?;
         let summary = format!("Fetched {} files, {}", fetched.entries, human_bytes(fetched.bytes));
         report.event(EventBody::message(Phase::Fetching, summary));
@@ -268,7 +268,7 @@ impl Pipeline {
         let source = Source {
             repository: resolved.repo_url.to_string(),
             reference: resolved.spec.reference.to_string(),
-            commit: Some(resolved.commit.to_string()),
+            commit: Some(resolved.revision.to_string()),
             committed: fetched.committed,
         };
         let wishes = Wishes { as_of: day(request.as_of, fetched.committed)?, ..Wishes::default() };

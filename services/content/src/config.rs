@@ -13,6 +13,26 @@ pub struct Config {
     pub github_url: String,
     /// The GitLab server behind `gl` links, without a trailing slash.
     pub gitlab_url: String,
+    /// The Forgejo or Gitea server behind `cb` links.
+    pub codeberg_url: String,
+    /// The Bitbucket server behind `bb` links.
+    pub bitbucket_url: String,
+    /// The address below which gists are, for `gist` links.
+    pub gist_url: String,
+    /// Where DOIs are looked up, and Zenodo's server.
+    pub doi_url: String,
+    /// See `doi_url`.
+    pub zenodo_url: String,
+    /// Figshare's API.
+    pub figshare_url: String,
+    /// `HydroShare`'s server.
+    pub hydroshare_url: String,
+    /// The Open Science Framework's API, and where its files are.
+    pub osf_url: String,
+    /// See `osf_url`.
+    pub osf_files_url: String,
+    /// Software Heritage's server.
+    pub swh_url: String,
     /// Hosts (`host`: any port; or `host:port`: that port only) that may have private or loopback addresses and may be
     /// fetched by plain `http`. Everything else must be public and use a scheme of `allow_schemes`.
     pub allow_hosts: Vec<String>,
@@ -55,6 +75,16 @@ impl Default for Config {
         Self {
             github_url: "https://github.com".to_owned(),
             gitlab_url: "https://gitlab.com".to_owned(),
+            codeberg_url: "https://codeberg.org".to_owned(),
+            bitbucket_url: "https://bitbucket.org".to_owned(),
+            gist_url: "https://gist.github.com".to_owned(),
+            doi_url: "https://doi.org".to_owned(),
+            zenodo_url: "https://zenodo.org".to_owned(),
+            figshare_url: "https://api.figshare.com".to_owned(),
+            hydroshare_url: "https://www.hydroshare.org".to_owned(),
+            osf_url: "https://api.osf.io".to_owned(),
+            osf_files_url: "https://files.osf.io".to_owned(),
+            swh_url: "https://archive.softwareheritage.org".to_owned(),
             allow_hosts: Vec::new(),
             allow_schemes: vec!["https".to_owned()],
             ca_bundle: None,

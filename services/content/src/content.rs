@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bindery_core::seams::{ContentProvider, FetchReport};
-use bindery_core::{EntryKind, Fault, RepoSpec, ResolvedRef, Tree};
+use bindery_core::{CommitId, EntryKind, Fault, RepoSpec, ResolvedRef, Revision, Tree, Version};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use crate::archive::Archives;
 use crate::egress::{Gate, Lookup, SystemLookup};
 use crate::fetch::{Into as FetchInto, Target, fetch_commit};
 use crate::git_tree::GitTree;
@@ -18,6 +19,7 @@ use crate::ref_choice::choose;
 use crate::remote::Remotes;
 use crate::resolve::Refs;
 use crate::scratch::Scratch;
+use crate::spool::Spool;
 use crate::store::ObjectStore;
 use crate::submodules::Submodules;
 use crate::task::Task;
@@ -27,8 +29,8 @@ use crate::{Config, Error, task};
 /// At most this much is said about what a tree lacks.
 const MAX_NOTES: usize = 20;
 
-/// Repositories of git servers, from `gh`, `gl` and `git` links.
-pub struct GitContent {
+/// Repositories of git servers and records of archives: every provider a link may name.
+pub struct HostedContent {
     shared: Arc<Shared>,
     refs: Refs,
     seats: Arc<Semaphore>,
@@ -37,11 +39,12 @@ pub struct GitContent {
 struct Shared {
     config: Config,
     forges: Forges,
+    archives: Arc<Archives>,
     remotes: Remotes,
     scratch: Arc<Scratch>,
 }
 
-impl GitContent {
+impl HostedContent {
     /// Keeps its object stores below `data_dir/content`, and removes what a process that died left there.
     ///
     /// # Errors
@@ -53,12 +56,13 @@ impl GitContent {
     /// The same, with another way of finding addresses.
     ///
     /// # Errors
-    /// As [`GitContent::new`].
+    /// As [`HostedContent::new`].
     pub fn with_lookup(config: Config, data_dir: PathBuf, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         let gate = Gate::new(&config, lookup)?;
         let remotes = Remotes::new(&config, gate)?;
         let shared = Shared {
             forges: Forges::new(&config)?,
+            archives: Arc::new(Archives::new(&config)?),
             remotes: remotes.clone(),
             scratch: Arc::new(Scratch::claim(&data_dir.join("content"))?),
             config,
@@ -72,14 +76,25 @@ impl GitContent {
 
     async fn resolve_spec(&self, spec: &RepoSpec) -> Result<ResolvedRef, Error> {
         let forges = &self.shared.forges;
-        let repo_url = forges.repo_url(spec)?;
+        let Some(repo_url) = forges.repo_url(spec) else {
+            return self.refs.record(&self.shared.archives, spec).await;
+        };
+        let repo_url = repo_url?;
         self.shared.remotes.admit(repo_url.as_url())?;
-        let commit = match spec.reference.as_str().parse() {
+        let mut notes = Vec::new();
+        let commit: CommitId = match spec.reference.as_str().parse() {
             // At its word: the fetch verifies it, and until then no host needs to be asked.
             Ok(commit) => commit,
             Err(_) => {
                 let found = self.refs.of(repo_url.as_str(), forges.spellings(&repo_url)).await?;
-                choose(&found.refs, &spec.reference)?.commit
+                let choice = choose(&found.refs, &spec.reference)?;
+                if choice.name.as_deref() == Some("HEAD") && !spec.reference.is_head() {
+                    let reference = &spec.reference;
+                    notes.push(format!(
+                        "There is no branch or tag named {reference}; the default branch is used instead."
+                    ));
+                }
+                choice.commit
             }
         };
         Ok(ResolvedRef {
@@ -87,33 +102,78 @@ impl GitContent {
             ref_url: forges.page(&repo_url, &commit),
             spec: spec.clone(),
             repo_url,
-            commit,
+            revision: commit.into(),
+            pinned: None,
+            notes,
         })
     }
 
-    async fn fetch_resolved(&self, resolved: &ResolvedRef) -> Result<(GitTree, FetchReport), Error> {
+    async fn fetch_resolved(&self, resolved: &ResolvedRef) -> Result<(Arc<dyn Tree>, FetchReport), Error> {
         let known = self.refs.whereabouts(resolved.repo_url.as_str());
         let shared = Arc::clone(&self.shared);
         let limit = shared.config.fetch_time();
         let (host, resolved) = (resolved.repo_url.host().to_owned(), resolved.clone());
-        task::run(&self.seats, limit, &host, move |task| shared.fetch(&resolved, known, task)).await
+        task::run(&self.seats, limit, &host, move |task| {
+            let (tree, report): (Arc<dyn Tree>, FetchReport) = match &resolved.revision {
+                Revision::Commit(commit) => {
+                    let (tree, report) = shared.fetch_commit(&resolved, commit, known, task)?;
+                    (Arc::new(tree), report)
+                }
+                Revision::Version(version) => shared.fetch_version(&resolved, version, task)?,
+            };
+            tracing::debug!(
+                repository = %resolved.repo_url, revision = %resolved.revision, received = report.received,
+                entries = report.entries, "fetched"
+            );
+            Ok((tree, report))
+        })
+        .await
     }
 }
 
 impl Shared {
-    fn fetch(&self, resolved: &ResolvedRef, known: Option<Url>, task: &Task) -> Result<(GitTree, FetchReport), Error> {
+    /// One version of a record.
+    fn fetch_version(
+        &self,
+        resolved: &ResolvedRef,
+        version: &Version,
+        task: &Task,
+    ) -> Result<(Arc<dyn Tree>, FetchReport), Error> {
+        let spool = Spool::create(self.scratch.path(), self.config.limits(), task)?;
+        let mut session = self.remotes.session(task);
+        let fetched = self.archives.fetch(&mut session, resolved, version, spool, self.scratch.path())?;
+        let mut notes = fetched.notes;
+        notes.truncate(MAX_NOTES);
+        let report = FetchReport {
+            received: fetched.received,
+            entries: fetched.tree.entries().len() as u64,
+            bytes: fetched.tree.entries().iter().map(|entry| entry.size).sum(),
+            committed: fetched.published,
+            notes,
+        };
+        Ok((Arc::new(fetched.tree), report))
+    }
+
+    /// One commit of a repository.
+    fn fetch_commit(
+        &self,
+        resolved: &ResolvedRef,
+        commit: &CommitId,
+        known: Option<Url>,
+        task: &Task,
+    ) -> Result<(GitTree, FetchReport), Error> {
         let limits = self.config.limits();
         let store = ObjectStore::create(&self.scratch)?;
         let mut session = self.remotes.session(task);
         let target = Target {
-            commit: &resolved.commit,
+            commit,
             reference: Some(&resolved.spec.reference),
             spellings: &self.forges.spellings(&resolved.repo_url),
             known,
         };
         fetch_commit(&mut session, &target, &FetchInto { store: &store, limits, task })?;
         let mut walk = Walk::new(limits, task);
-        walk.add(&store, store.tree_of(&resolved.commit)?, "")?;
+        walk.add(&store, store.tree_of(commit)?, "")?;
         let mut notes = Vec::new();
         let large = if self.config.large_files {
             lfs::fetch(&mut session, &mut walk, &store, resolved.repo_url.as_url(), limits, task)?
@@ -134,26 +194,21 @@ impl Shared {
             received: session.received(),
             entries: walked.len() as u64,
             bytes: walked.iter().map(|(entry, _)| entry.size).sum(),
-            committed: store.committed(&resolved.commit)?,
+            committed: store.committed(commit)?,
             notes,
         };
-        tracing::debug!(
-            repository = %resolved.repo_url, commit = %resolved.commit, received = report.received,
-            entries = report.entries, "fetched"
-        );
         Ok((GitTree::new(walked, large, store), report))
     }
 }
 
 #[async_trait]
-impl ContentProvider for GitContent {
+impl ContentProvider for HostedContent {
     async fn resolve(&self, spec: &RepoSpec) -> Result<ResolvedRef, Fault> {
         self.resolve_spec(spec).await.map_err(|error| fault(error, spec))
     }
 
     async fn fetch(&self, resolved: &ResolvedRef) -> Result<(Arc<dyn Tree>, FetchReport), Fault> {
-        let (tree, report) = self.fetch_resolved(resolved).await.map_err(|error| fault(error, &resolved.spec))?;
-        Ok((Arc::new(tree), report))
+        self.fetch_resolved(resolved).await.map_err(|error| fault(error, &resolved.spec))
     }
 }
 
@@ -163,7 +218,11 @@ fn fault(error: Error, spec: &RepoSpec) -> Fault {
     let mut fault = Fault::from(error);
     if absent {
         let RepoSpec { provider, repository, reference } = spec;
-        fault.message = format!("Could not resolve ref for {}:{repository}/{reference}.", provider.id());
+        fault.message = if provider.has_refs() {
+            format!("Could not resolve ref for {provider}:{repository}/{reference}.")
+        } else {
+            format!("Could not resolve ref for {provider}:{repository}.")
+        };
     }
     fault
 }

@@ -152,6 +152,25 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// An archive's answer about a record makes no sense to us.
+    #[error("{host} cannot be understood: {reason}")]
+    BadAnswer {
+        /// The host.
+        host: String,
+        /// In what way.
+        reason: &'static str,
+    },
+    /// A record names a file that its host does not hand out.
+    #[error("{host} does not hand out the file {path} of the record")]
+    FileNotFound {
+        /// The host.
+        host: String,
+        /// The file.
+        path: String,
+    },
+    /// A record of an archive that keeps one version is no longer the version that was resolved.
+    #[error("the record has changed since it was looked up")]
+    RecordChanged,
     /// A directory given on the command line cannot be read.
     #[error("{path} cannot be read: {reason}")]
     Directory {
@@ -266,6 +285,12 @@ impl From<Error> for Fault {
             Error::LargeFile { path, .. } => Self::user("large-file-unavailable", text)
                 .at(path, None)
                 .hint("Push it with `git lfs push --all`, or commit the file itself."),
+            Error::BadAnswer { .. } => Self::upstream("host-answer-unreadable", text)
+                .hint("Check that the link names a record that is there; otherwise its host may have changed."),
+            Error::FileNotFound { .. } => Self::upstream("record-file-missing", text)
+                .hint("It may not be public. Ask whoever published the record.")
+                .retry(false),
+            Error::RecordChanged => Self::upstream("record-changed", text).hint("Launch again to get its present state."),
             Error::Directory { .. } => Self::user("directory-unreadable", text),
             Error::Machine(_) => Self::us("content-failed", text).hint("Try again in a moment."),
         }
@@ -285,6 +310,8 @@ fn sentence(error: &Error) -> String {
             | Error::NotGit { .. }
             | Error::Timeout { .. }
             | Error::TooSlow { .. }
+            | Error::BadAnswer { .. }
+            | Error::FileNotFound { .. }
             | Error::ShortCommit(_)
             | Error::NotACommit(_)
             | Error::Directory { .. }

@@ -15,21 +15,24 @@
 //! | file | concern |
 //! |---|---|
 //! | `config.rs`, `error.rs` | settings and limits; what can go wrong and whose fault it is |
-//! | `provider.rs` | `gh`, `gl`, `git`: from a spec to an address, an identity, a page |
-//! | `content.rs` | [`GitContent`]: the seam, put together |
-//! | `resolve.rs`, `ref_choice.rs` | asking a host for its refs; which of them a visitor meant |
-//! | `ref_cache.rs`, `throttle.rs` | one question per repository per half minute; not too many per host |
+//! | `provider.rs` | git providers: from a spec to an address, an identity, a page |
+//! | `archive/` | archives: from a record to a version and its files |
+//! | `content.rs` | [`HostedContent`]: the seam, put together |
+//! | `resolve.rs`, `ref_choice.rs` | asking a host for its refs or a record; which ref a visitor meant |
+//! | `ref_cache.rs`, `throttle.rs` | one question per repository or record per half minute; not too many per host |
 //! | `task.rs` | blocking work with a bound of time, stopped when nobody waits for it |
 //! | `egress/` | which hosts and addresses may be contacted, over which scheme |
-//! | `remote/` | a git server over HTTP or the git protocol, behind the gate, metered |
+//! | `remote/` | a git server over HTTP or the git protocol, an archive over HTTP; behind the gate, metered |
 //! | `wire/` | pkt-lines, ref advertisement, upload-pack request and response, pack scanner |
 //! | `fetch.rs` | one commit into an object store, with fallbacks for strict servers |
 //! | `store.rs`, `scratch.rs` | the object store and the directory it lives in |
 //! | `walk.rs`, `git_tree.rs` | from a commit to checked entries; reading them |
+//! | `spool.rs`, `unpack/` | files of a record, and of zip and tar files, as a tree |
 //! | `lfs.rs` | large files that a repository keeps beside git |
 //! | `submodules.rs` | repositories inside repositories, when the site wants them |
 //! | `local.rs` | a directory on disk as the same kind of tree, for the command line |
 
+mod archive;
 mod config;
 mod content;
 pub mod egress;
@@ -44,14 +47,16 @@ mod ref_choice;
 mod remote;
 mod resolve;
 mod scratch;
+mod spool;
 mod store;
 mod submodules;
 mod task;
 mod throttle;
+mod unpack;
 mod walk;
 mod wire;
 
 pub use config::{Config, Limits};
-pub use content::GitContent;
+pub use content::HostedContent;
 pub use error::Error;
 pub use local::local_tree;

@@ -1,12 +1,14 @@
-//! Asking a host for its refs: rarely, and not too fast.
+//! Asking a host for its refs, or for a record: rarely, and not too fast.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bindery_core::{RepoSpec, ResolvedRef};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::ref_cache::RefCache;
+use crate::archive::Archives;
+use crate::ref_cache::{RefCache, Weighed};
 use crate::remote::{Found, Remotes, host_of};
 use crate::throttle::Throttle;
 use crate::{Config, Error, task};
@@ -14,10 +16,11 @@ use crate::{Config, Error, task};
 /// Questions going on at once; each is a thread waiting for a host.
 const CONCURRENT: usize = 8;
 
-/// Answers questions about refs.
+/// Answers questions about refs and records.
 pub(crate) struct Refs {
     remotes: Remotes,
-    cache: RefCache,
+    cache: RefCache<Found>,
+    records: RefCache<ResolvedRef>,
     throttle: Throttle,
     seats: Arc<Semaphore>,
     limit: Duration,
@@ -28,6 +31,7 @@ impl Refs {
         Self {
             remotes,
             cache: RefCache::new(Duration::from_secs(config.ref_cache_seconds)),
+            records: RefCache::new(Duration::from_secs(config.ref_cache_seconds)),
             throttle: Throttle::new(config.host_burst, config.host_per_second),
             seats: Arc::new(Semaphore::new(CONCURRENT)),
             limit: config.resolve_time(),
@@ -44,11 +48,42 @@ impl Refs {
         self.cache.peek(repository).map(|found| found.base.clone())
     }
 
+    /// The version that `spec`, of an archive, stands for; as old as refs may be.
+    pub(crate) async fn record(&self, archives: &Arc<Archives>, spec: &RepoSpec) -> Result<ResolvedRef, Error> {
+        let found = self.records.get(&spec.to_string(), || self.ask_archive(archives, spec)).await?;
+        Ok(ResolvedRef::clone(&found))
+    }
+
+    async fn ask_archive(&self, archives: &Arc<Archives>, spec: &RepoSpec) -> Result<ResolvedRef, Error> {
+        let host = archives.host(spec);
+        self.wait(&host).await?;
+        let (remotes, archives, spec) = (self.remotes.clone(), Arc::clone(archives), spec.clone());
+        task::run(&self.seats, self.limit, &host, move |task| archives.resolve(&mut remotes.session(task), &spec)).await
+    }
+
+    /// For this host's turn.
+    async fn wait(&self, host: &str) -> Result<(), Error> {
+        let wait = self.throttle.take(host, self.limit).ok_or_else(|| Error::HostBusy(host.to_owned()))?;
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
     async fn ask(&self, spellings: Vec<Url>) -> Result<Found, Error> {
         let host = spellings.first().map(host_of).unwrap_or_default();
-        let wait = self.throttle.take(&host, self.limit).ok_or_else(|| Error::HostBusy(host.clone()))?;
-        tokio::time::sleep(wait).await;
+        self.wait(&host).await?;
         let remotes = self.remotes.clone();
         task::run(&self.seats, self.limit, &host, move |task| remotes.session(task).refs(&spellings)).await
+    }
+}
+
+impl Weighed for Found {
+    fn weight(&self) -> usize {
+        self.refs.refs.len()
+    }
+}
+
+impl Weighed for ResolvedRef {
+    fn weight(&self) -> usize {
+        1
     }
 }

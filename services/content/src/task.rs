@@ -52,6 +52,14 @@ impl Task {
         }
     }
 
+    /// Waits for `time`, for what is left of this work's own, or until it is cancelled, whichever is shortest.
+    pub(crate) fn pause(&self, time: Duration) {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        self.on_cancel(move || drop(stop));
+        // Nothing is ever sent: it ends when the time is up, or when the other end is dropped.
+        let _ = stopped.recv_timeout(time.min(self.left()));
+    }
+
     /// Calls `interrupt` when the work is cancelled, at once if it already is.
     pub(crate) fn on_cancel(&self, interrupt: impl FnOnce() + Send + 'static) {
         self.shared.interrupts.lock().push(Box::new(interrupt));

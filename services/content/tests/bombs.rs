@@ -15,7 +15,7 @@ mod support;
 
 use std::io::Write;
 
-use bindery_content::{Config, GitContent};
+use bindery_content::{Config, HostedContent};
 use bindery_core::Fault;
 use bindery_core::seams::ContentProvider;
 use flate2::Compression;
@@ -52,7 +52,7 @@ async fn fetched_from(server: &Hostile, adjust: impl FnOnce(&mut Config)) -> Fau
     let data = tempfile::tempdir().unwrap();
     let mut config = hasty(&server.authority());
     adjust(&mut config);
-    let content = GitContent::new(config, data.path().to_owned()).unwrap();
+    let content = HostedContent::new(config, data.path().to_owned()).unwrap();
     let resolved = content.resolve(&git_spec(&format!("{}/r", server.url()), "HEAD")).await.unwrap();
     let fault = fault(content.fetch(&resolved).await);
     stayed_small(data.path());
@@ -260,7 +260,7 @@ async fn b3_a_list_of_refs_without_end_is_cut() {
         Ok(())
     });
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::new(hasty(&server.authority()), data.path().to_owned()).unwrap();
+    let content = HostedContent::new(hasty(&server.authority()), data.path().to_owned()).unwrap();
     let fault = fault(content.resolve(&git_spec(&format!("{}/r", server.url()), "HEAD")).await);
     assert_eq!(fault.code, "repository-too-large", "{fault}");
     stayed_small(data.path());
@@ -292,7 +292,7 @@ async fn b3_a_compressed_answer_does_not_get_past_the_byte_limit() {
         stream.write_all(&body)
     });
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::new(hasty(&server.authority()), data.path().to_owned()).unwrap();
+    let content = HostedContent::new(hasty(&server.authority()), data.path().to_owned()).unwrap();
     let fault = fault(content.resolve(&git_spec(&format!("{}/r", server.url()), "HEAD")).await);
     assert_eq!(fault.code, "repository-too-large", "{fault}");
     stayed_small(data.path());

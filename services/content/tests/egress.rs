@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bindery_content::egress::{Gate, Lookup, is_public};
-use bindery_content::{Config, Error, GitContent};
+use bindery_content::{Config, Error, HostedContent};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{Fault, FaultBy, RepoUrl};
 use support::git_server::GitServer;
@@ -52,12 +52,12 @@ impl Lookup for Scripted {
     }
 }
 
-fn content(config: Config) -> (GitContent, tempfile::TempDir) {
+fn content(config: Config) -> (HostedContent, tempfile::TempDir) {
     let data = tempfile::tempdir().unwrap();
-    (GitContent::new(config, data.path().to_owned()).unwrap(), data)
+    (HostedContent::new(config, data.path().to_owned()).unwrap(), data)
 }
 
-async fn refused(content: &GitContent, url: &str) -> Fault {
+async fn refused(content: &HostedContent, url: &str) -> Fault {
     fault(content.resolve(&git_spec(url, "HEAD")).await)
 }
 
@@ -168,7 +168,7 @@ async fn a3_a_name_with_one_private_address_among_public_ones_is_refused() {
     let lookup = Scripted::new(&[&[public, listener.address]]);
     let config = Config { allow_schemes: vec!["http".to_owned()], ..Config::default() };
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::with_lookup(config, data.path().to_owned(), lookup).unwrap();
+    let content = HostedContent::with_lookup(config, data.path().to_owned(), lookup).unwrap();
     let fault = refused(&content, "http://mixed.example/a/b").await;
     assert_eq!((fault.by, fault.code.as_str()), (FaultBy::User, "host-not-allowed"));
     assert!(fault.to_string().contains("mixed.example") && fault.to_string().contains("content.allow_hosts"));
@@ -254,7 +254,7 @@ async fn a4_a_private_answer_is_refused_a_thousand_times_over() {
     let config =
         Config { allow_schemes: vec!["http".to_owned()], ref_cache_seconds: 0, host_burst: 2000, ..Config::default() };
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::with_lookup(config, data.path().to_owned(), lookup.clone()).unwrap();
+    let content = HostedContent::with_lookup(config, data.path().to_owned(), lookup.clone()).unwrap();
     for _ in 0..1000 {
         let fault = refused(&content, &format!("http://rebind.example:{}/a/b", private.address.port())).await;
         assert_eq!(fault.code, "host-not-allowed");
@@ -270,7 +270,7 @@ async fn a4_each_connection_is_one_lookup_so_the_address_checked_is_the_one_used
     config.ref_cache_seconds = 0;
     config.host_burst = 1000;
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::with_lookup(config, data.path().to_owned(), lookup.clone()).unwrap();
+    let content = HostedContent::with_lookup(config, data.path().to_owned(), lookup.clone()).unwrap();
     for _ in 0..200 {
         content.resolve(&git_spec("http://named.example/a/b", "HEAD")).await.unwrap();
     }
@@ -386,7 +386,7 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
         Config { ca_bundle: Some("/nonexistent".into()), ..Config::default() },
         Config { github_url: "not an address".to_owned(), ..Config::default() },
     ] {
-        let refused = GitContent::new(config.clone(), data.path().to_owned());
+        let refused = HostedContent::new(config.clone(), data.path().to_owned());
         assert!(matches!(refused, Err(Error::Config { .. })), "{config:?}");
     }
 }

@@ -175,7 +175,7 @@ async fn a2_a_local_repository_is_not_reached_by_any_link() {
     std::fs::create_dir(root.path().join("served")).unwrap();
     let server = GitServer::start(&root.path().join("served")).unwrap();
     let data = tempfile::tempdir().unwrap();
-    let content = bindery_content::GitContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
+    let content = bindery_content::HostedContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
     for tail in ["..%2fhidden", "x/..%2f..%2fhidden", "%2e%2e/hidden"] {
         let address = format!("{}/{tail}", server.url());
         let Ok(spec) = RepoSpec::parse("git", &format!("{}/HEAD", escape(&address))) else { continue };
@@ -213,7 +213,7 @@ async fn a6_credentials_a_redirect_carries_are_neither_used_nor_shown() {
     let mut config = allowing(&server.authority());
     config.allow_hosts.push(target.authority());
     let data = tempfile::tempdir().unwrap();
-    let content = bindery_content::GitContent::new(config, data.path().to_owned()).unwrap();
+    let content = bindery_content::HostedContent::new(config, data.path().to_owned()).unwrap();
     let fault = fault(content.resolve(&git_spec(&format!("{}/r", server.url()), "HEAD")).await);
     assert!(!format!("{fault:?}").contains(CANARY), "{fault:?}");
     assert_eq!(target.connections(), 0);
@@ -237,7 +237,7 @@ async fn a7_refs_made_to_be_confused_are_kept_apart() {
     repo.branch("origin/y", &good).unwrap();
     repo.branch("y", &evil).unwrap();
     for reference in [good.as_str(), "v1", "refs/tags/v2", "v2", "v3", "tags/v3", "HEAD", "origin/y", "heads/v1"] {
-        assert_eq!(site.resolve("r", reference).await.unwrap().commit.as_str(), good, "{reference}");
+        assert_eq!(site.resolve("r", reference).await.unwrap().revision.as_str(), good, "{reference}");
     }
     // What is fetched for a commit id is that commit, whatever has its name.
     let (tree, _) = site.fetch("r", &good).await.unwrap();
@@ -411,7 +411,7 @@ async fn a10_a_thousand_clicks_are_one_question() {
         tokio::spawn(async move { site.resolve("r", if i % 2 == 0 { "main" } else { "HEAD" }).await })
     });
     for click in join_all(clicks).await {
-        assert_eq!(click.unwrap().unwrap().commit.as_str(), commit);
+        assert_eq!(click.unwrap().unwrap().revision.as_str(), commit);
     }
     assert_eq!(site.server.requests().refs, 1);
 }

@@ -12,7 +12,7 @@
 
 mod support;
 
-use bindery_content::GitContent;
+use bindery_content::HostedContent;
 use bindery_core::seams::ContentProvider;
 use bindery_core::{FaultBy, RepoSpec};
 use support::git_server::GitServer;
@@ -43,7 +43,7 @@ async fn branches_tags_heads_and_commits_resolve_to_their_commit() {
         (&first[..10], &first),
         (&first, &first),
     ] {
-        assert_eq!(site.resolve("a/b", reference).await.unwrap().commit.as_str(), commit, "{reference}");
+        assert_eq!(site.resolve("a/b", reference).await.unwrap().revision.as_str(), commit, "{reference}");
     }
     assert_ne!(annotated, first);
 }
@@ -77,7 +77,7 @@ async fn what_is_missing_is_told_apart() {
     };
     let data = tempfile::tempdir().unwrap();
     let authority = gone.trim_start_matches("http://").to_owned();
-    let content = GitContent::new(allowing(&authority), data.path().to_owned()).unwrap();
+    let content = HostedContent::new(allowing(&authority), data.path().to_owned()).unwrap();
     let down = fault(content.resolve(&support::git_spec(&format!("{gone}/r"), "HEAD")).await);
     assert_eq!((down.by, down.code.as_str(), down.retry), (FaultBy::Upstream, "host-unreachable", true));
 }
@@ -92,14 +92,14 @@ async fn the_short_providers_go_to_the_configured_hosts() {
     config.github_url = server.url();
     config.gitlab_url = server.url();
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::new(config, data.path().to_owned()).unwrap();
+    let content = HostedContent::new(config, data.path().to_owned()).unwrap();
 
     let github = content.resolve(&RepoSpec::parse("gh", "Owner/Repo/HEAD").unwrap()).await.unwrap();
-    assert_eq!(github.commit.as_str(), commit);
+    assert_eq!(github.revision.as_str(), commit);
     assert_eq!(github.ref_url, format!("{}/Owner/Repo/tree/{commit}", server.url()));
     assert_eq!(github.identity, format!("{}/owner/repo", server.url()));
     let gitlab = content.resolve(&RepoSpec::parse("gl", "group%2Fsub%2Fproject/main").unwrap()).await.unwrap();
-    assert_eq!(gitlab.commit.as_str(), nested);
+    assert_eq!(gitlab.revision.as_str(), nested);
 
     let missing = fault(content.resolve(&RepoSpec::parse("gh", "a/b/c").unwrap()).await);
     assert_eq!(
@@ -109,9 +109,50 @@ async fn the_short_providers_go_to_the_configured_hosts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_other_forges_are_git_servers_too() {
+    let root = tempfile::tempdir().unwrap();
+    let server = GitServer::start(root.path()).unwrap();
+    let commit = Repo::create(root.path(), "cb/O/R").unwrap().commit("main", &[file("a", "1")]).unwrap();
+    Repo::create(root.path(), "bb/o/r.git").unwrap().commit("main", &[file("a", "1")]).unwrap();
+    Repo::create(root.path(), "gist/u/0a1b.git").unwrap().commit("main", &[file("a", "1")]).unwrap();
+    let mut config = allowing(&server.authority());
+    config.codeberg_url = format!("{}/cb", server.url());
+    config.bitbucket_url = format!("{}/bb/", server.url());
+    config.gist_url = format!("{}/gist", server.url());
+    let data = tempfile::tempdir().unwrap();
+    let content = HostedContent::new(config, data.path().to_owned()).unwrap();
+    for (provider, raw, page, identity) in [
+        ("cb", "O/R/main", "cb/O/R/src/commit/", "cb/o/r"),
+        ("bb", "o/r/HEAD", "bb/o/r/src/", "bb/o/r"),
+        ("gist", "u/0a1b", "gist/u/0a1b/", "gist/0a1b"),
+    ] {
+        let found = content.resolve(&RepoSpec::parse(provider, raw).unwrap()).await.unwrap();
+        assert!(found.ref_url.starts_with(&format!("{}/{page}", server.url())), "{}", found.ref_url);
+        assert_eq!(found.identity, format!("{}/{identity}", server.url()));
+        let by_git = support::git_spec(found.repo_url.as_str(), found.revision.as_str());
+        assert_eq!(content.resolve(&by_git).await.unwrap().identity, found.identity, "{provider}");
+        let (tree, _) = content.fetch(&found).await.unwrap();
+        assert_eq!(support::paths(&*tree), ["a"], "{provider}");
+    }
+    let found = content.resolve(&RepoSpec::parse("cb", "O/R/HEAD").unwrap()).await.unwrap();
+    assert_eq!(found.persistent_request(), format!("v2/cb/O/R/{commit}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_a_branch_that_was_renamed_is_told_what_they_get() {
+    let site = Site::new();
+    Repo::with_files(site.root.path(), "r", &[file("a", "1")]).unwrap();
+    let renamed = site.resolve("r", "master").await.unwrap();
+    assert_eq!(renamed.notes, ["There is no branch or tag named master; the default branch is used instead."]);
+    for reference in ["main", "HEAD"] {
+        assert!(site.resolve("r", reference).await.unwrap().notes.is_empty(), "{reference}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_commit_id_is_taken_at_its_word_without_asking() {
     let site = Site::new();
     let commit = "a".repeat(40);
-    assert_eq!(site.resolve("r", &commit).await.unwrap().commit.as_str(), commit);
+    assert_eq!(site.resolve("r", &commit).await.unwrap().revision.as_str(), commit);
     assert_eq!(site.server.requests().refs, 0);
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bindery_content::egress::Lookup;
-use bindery_content::{Config, GitContent};
+use bindery_content::{Config, HostedContent};
 use bindery_core::FaultBy;
 use bindery_core::seams::ContentProvider;
 use support::git_server::GitServer;
@@ -52,13 +52,13 @@ impl Site {
         Self { front, _server: server, _root: root, data: tempfile::tempdir().unwrap() }
     }
 
-    fn content(&self, hosts: &[&str], trusting: bool) -> GitContent {
+    fn content(&self, hosts: &[&str], trusting: bool) -> HostedContent {
         let config = Config {
             allow_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             ca_bundle: trusting.then(|| fixture("ca.pem")),
             ..Config::default()
         };
-        GitContent::with_lookup(config, self.data.path().to_owned(), Arc::new(Always(self.front.address))).unwrap()
+        HostedContent::with_lookup(config, self.data.path().to_owned(), Arc::new(Always(self.front.address))).unwrap()
     }
 }
 
@@ -97,7 +97,7 @@ async fn a5_https_is_never_left_for_http() {
         ..Config::default()
     };
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::new(config, data.path().to_owned()).unwrap();
+    let content = HostedContent::new(config, data.path().to_owned()).unwrap();
     let refusal = fault(content.resolve(&git_spec(&format!("https://{}/a/b", front.address), "HEAD")).await);
     assert_eq!(refusal.code, "bad-redirect", "{refusal}");
     assert_eq!((redirect.connections(), target.connections()), (1, 0));

@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bindery_content::{Config, GitContent};
+use bindery_content::{Config, HostedContent};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{Fault, FaultBy};
 use support::git_server::GitServer;
@@ -29,12 +29,12 @@ use support::{allowing, fault, git_spec};
 
 const COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-fn content(config: Config) -> (GitContent, tempfile::TempDir) {
+fn content(config: Config) -> (HostedContent, tempfile::TempDir) {
     let data = tempfile::tempdir().unwrap();
-    (GitContent::new(config, data.path().to_owned()).unwrap(), data)
+    (HostedContent::new(config, data.path().to_owned()).unwrap(), data)
 }
 
-async fn fetch(content: &GitContent, server: &Hostile) -> Fault {
+async fn fetch(content: &HostedContent, server: &Hostile) -> Fault {
     fault(content.fetch(&content.resolve(&git_spec(&format!("{}/r", server.url()), COMMIT)).await.unwrap()).await)
 }
 

@@ -14,7 +14,7 @@ mod support;
 
 use std::process::{Command, Stdio};
 
-use bindery_content::{GitContent, Limits, local_tree};
+use bindery_content::{HostedContent, Limits, local_tree};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{EntryKind, Fault, FaultBy, Tree, TreeError};
 use proptest::prelude::*;
@@ -73,7 +73,7 @@ impl Workshop {
         self.objects.push(commit.clone());
         let server = serving_pack(&commit, pack_of(&self.repo, &self.objects));
         let data = tempfile::tempdir().unwrap();
-        let content = GitContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
+        let content = HostedContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
         let resolved = content.resolve(&git_spec(&format!("{}/r", server.url()), "HEAD")).await?;
         let (tree, _) = content.fetch(&resolved).await?;
         Ok(paths(&*tree).into_iter().map(str::to_owned).collect())
@@ -271,7 +271,7 @@ async fn b2_a_commit_that_is_none_refuses_the_repository() {
         let commit = workshop.object("commit", content.as_bytes());
         let server = serving_pack(&commit, pack_of(&workshop.repo, &workshop.objects));
         let data = tempfile::tempdir().unwrap();
-        let content = GitContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
+        let content = HostedContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
         let resolved = content.resolve(&git_spec(&format!("{}/r", server.url()), "HEAD")).await.unwrap();
         assert_eq!(fault(content.fetch(&resolved).await).code, "repository-damaged");
     }
@@ -286,7 +286,7 @@ async fn b2_objects_that_are_not_what_their_id_says_are_not_found() {
     workshop.objects.push(other);
     let server = serving_pack(&"a".repeat(40), pack_of(&workshop.repo, &workshop.objects));
     let data = tempfile::tempdir().unwrap();
-    let content = GitContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
+    let content = HostedContent::new(allowing(&server.authority()), data.path().to_owned()).unwrap();
     let resolved = content.resolve(&git_spec(&format!("{}/r", server.url()), "HEAD")).await.unwrap();
     assert_eq!(fault(content.fetch(&resolved).await).code, "commit-not-found");
 }

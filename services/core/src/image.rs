@@ -49,7 +49,7 @@ key!(
     EnvironmentKey
 );
 key!(
-    /// The identity of a session image: repository, commit, and everything about this site that changes what is built from them.
+    /// The identity of a session image: repository, revision, and everything about this site that changes what is built from them.
     ImageKey
 );
 
@@ -59,7 +59,7 @@ impl ImageKey {
     #[must_use]
     pub fn new(resolved: &ResolvedRef, as_of: Option<AsOf>, recipe: &str) -> Self {
         let day = as_of.map(|day| day.to_string());
-        let parts = [resolved.identity.as_str(), resolved.commit.as_str(), recipe];
+        let parts = [resolved.identity.as_str(), resolved.revision.as_str(), recipe];
         Self::of_parts(parts.into_iter().chain(day.as_deref()).map(str::as_bytes))
     }
 }

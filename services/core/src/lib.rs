@@ -6,8 +6,9 @@
 //!
 //! | file | what it says |
 //! |---|---|
-//! | `spec.rs`, `git_ref.rs`, `repo_url.rs` | what a visitor may ask for: provider, repository, ref; grammars and canonical forms |
-//! | `resolved.rs` | a spec pinned to one commit |
+//! | `provider.rs`, `spec.rs`, `record.rs` | what a visitor may ask for: the places, the grammar of every link, names in archives |
+//! | `git_ref.rs`, `repo_url.rs` | refs and addresses: grammars and canonical forms |
+//! | `resolved.rs` | a spec pinned to one commit, or to one version of a record |
 //! | `tree.rs` | a repository's content at that commit, read as objects, never checked out |
 //! | `image.rs` | images, their names, digests and keys |
 //! | `build.rs` | a build: request, record, lease |
@@ -28,6 +29,8 @@ mod id;
 mod image;
 mod network;
 mod provenance;
+mod provider;
+mod record;
 mod repo_url;
 mod resolved;
 pub mod seams;
@@ -48,12 +51,13 @@ pub use id::{BuildId, IdError, LaunchId, SessionId};
 pub use image::{BaseImage, BuiltImage, EnvironmentKey, ImageKey, ImageName, ImageNameError, ImageRef};
 pub use network::{Network, NetworkError};
 pub use provenance::{BaseRecord, Provenance};
+pub use provider::Provider;
 pub use repo_url::{RepoUrl, RepoUrlError};
-pub use resolved::{CommitId, CommitIdError, ResolvedRef};
+pub use resolved::{CommitId, CommitIdError, ResolvedRef, Revision, Version, VersionError};
 pub use secret::Secret;
 pub use session::{LaunchRequest, LaunchSource, Session};
 pub use session_state::{IllegalTransition, SessionEvent, SessionState, StopReason};
-pub use spec::{Provider, RepoSpec, SpecError};
+pub use spec::{RepoSpec, SpecError};
 pub use step_output::StepOutput;
 pub use time::Timestamp;
 pub use tree::{EntryKind, MemoryTree, Tree, TreeEntry, TreeError, TreePath, TreePathError};

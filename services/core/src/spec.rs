@@ -1,13 +1,12 @@
 //! What a visitor asks for: the tail of a `/v2/` or `/build/` path.
 
 use std::fmt;
-use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::git_ref::is_bidi_control;
-use crate::{GitRef, GitRefError, RepoUrl, RepoUrlError};
+use crate::{GitRef, GitRefError, Provider, RepoUrl, RepoUrlError, record};
 
 /// The longest raw spec accepted, in bytes.
 const MAX_LEN: usize = 4096;
@@ -24,62 +23,14 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// Where a repository lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// GitHub: `gh/<owner>/<name>/<ref>`.
-    Gh,
-    /// GitLab: `gl/<url-encoded namespace>/<ref>`.
-    Gl,
-    /// Any git server: `git/<url-encoded address>/<ref>`.
-    Git,
-}
-
-impl Provider {
-    /// Every provider, in the order a form lists them.
-    pub const ALL: [Self; 3] = [Self::Gh, Self::Gl, Self::Git];
-
-    /// The path prefix.
-    #[must_use]
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Gh => "gh",
-            Self::Gl => "gl",
-            Self::Git => "git",
-        }
-    }
-
-    /// The name people know it by.
-    #[must_use]
-    pub const fn display_name(self) -> &'static str {
-        match self {
-            Self::Gh => "GitHub",
-            Self::Gl => "GitLab",
-            Self::Git => "Git repository",
-        }
-    }
-}
-
-impl FromStr for Provider {
-    type Err = SpecError;
-
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        Self::ALL
-            .into_iter()
-            .find(|provider| provider.id() == text)
-            .ok_or_else(|| SpecError::UnknownProvider(printable(text)))
-    }
-}
-
 /// A repository and a ref, as named in a link. Its `Display` is the canonical link path, and parsing that gives the same spec.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RepoSpec {
     /// Where the repository lives.
     pub provider: Provider,
-    /// `owner/name` for GitHub, the namespace for GitLab, the canonical address for `git`.
+    /// `owner/name` for GitHub, the namespace for GitLab, the canonical address for `git`, the record's name for an archive.
     pub repository: String,
-    /// The ref named.
+    /// The ref named; `HEAD` for an archive, whose records have none.
     pub reference: GitRef,
 }
 
@@ -128,16 +79,24 @@ impl RepoSpec {
         }
         let raw = raw.trim_end_matches('/');
         let spec = match provider {
-            Provider::Gh => parse_github(raw),
+            Provider::Gh | Provider::Cb | Provider::Bb => parse_owned(provider, raw),
             Provider::Gl => parse_gitlab(raw),
+            Provider::Gist => parse_gist(raw),
             Provider::Git => parse_git(raw),
+            Provider::Zenodo
+            | Provider::Figshare
+            | Provider::Dataverse
+            | Provider::Hydroshare
+            | Provider::Ckan
+            | Provider::Osf
+            | Provider::Swh => parse_record(provider, raw),
         }?;
         // The canonical link escapes more than the one given may have, and must be a link too.
         if spec.to_string().len() > MAX_LEN { Err(SpecError::Unreadable) } else { Ok(spec) }
     }
 }
 
-fn parse_github(raw: &str) -> Result<RepoSpec, SpecError> {
+fn parse_owned(provider: Provider, raw: &str) -> Result<RepoSpec, SpecError> {
     let form = "user/repo/ref";
     let mut parts = raw.splitn(3, '/');
     let (Some(owner), Some(name), Some(reference)) = (parts.next(), parts.next(), parts.next()) else {
@@ -149,11 +108,47 @@ fn parse_github(raw: &str) -> Result<RepoSpec, SpecError> {
     if !is_name(&owner) || !is_name(name) {
         return Err(SpecError::Repository(printable(&format!("{owner}/{name}"))));
     }
-    Ok(RepoSpec {
-        provider: Provider::Gh,
-        repository: format!("{owner}/{name}"),
-        reference: decode(reference)?.parse()?,
-    })
+    Ok(RepoSpec { provider, repository: format!("{owner}/{name}"), reference: decode(reference)?.parse()? })
+}
+
+/// The ref may be missing: a gist has one line of history, and most people mean its end.
+fn parse_gist(raw: &str) -> Result<RepoSpec, SpecError> {
+    let mut parts = raw.splitn(3, '/');
+    let (Some(owner), Some(id)) = (parts.next(), parts.next()) else {
+        return Err(form_error("user/gist_id/ref", raw, false));
+    };
+    let (owner, id) = (decode(owner)?, decode(id)?);
+    let id = id.strip_suffix(".git").unwrap_or(&id);
+    if !is_name(&owner) || !is_gist_id(id) {
+        return Err(SpecError::Repository(printable(&format!("{owner}/{id}"))));
+    }
+    let reference = match parts.next().filter(|reference| !reference.is_empty()) {
+        Some(reference) => decode(reference)?.parse()?,
+        None => GitRef::head(),
+    };
+    Ok(RepoSpec { provider: Provider::Gist, repository: format!("{owner}/{id}"), reference })
+}
+
+fn is_gist_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// The name of a record and nothing else.
+fn parse_record(provider: Provider, raw: &str) -> Result<RepoSpec, SpecError> {
+    let text = decode(raw)?;
+    let repository =
+        record::canonical(provider, &text).ok_or_else(|| form_error(record_form(provider), &text, false))?;
+    Ok(RepoSpec { provider, repository, reference: GitRef::head() })
+}
+
+const fn record_form(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Hydroshare => "resource-id",
+        Provider::Ckan => "url-escaped-dataset-address",
+        Provider::Osf => "project-id",
+        Provider::Swh => "swh:1:dir:digest",
+        _ => "10.prefix/suffix",
+    }
 }
 
 fn parse_gitlab(raw: &str) -> Result<RepoSpec, SpecError> {
@@ -208,18 +203,24 @@ fn is_name(text: &str) -> bool {
 }
 
 /// At most 200 characters of `text`, without any that could change how a message reads.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !is_bidi_control(*c)).take(200).collect()
 }
 
 impl fmt::Display for RepoSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reference = utf8_percent_encode(self.reference.as_str(), COMPONENT).to_string().replace("%2F", "/");
+        let id = self.provider.id();
+        let whole = || utf8_percent_encode(&self.repository, COMPONENT).to_string();
+        let reference = || utf8_percent_encode(self.reference.as_str(), COMPONENT).to_string().replace("%2F", "/");
         match self.provider {
-            Provider::Gh => write!(f, "gh/{}/{reference}", self.repository),
-            Provider::Gl | Provider::Git => {
-                write!(f, "{}/{}/{reference}", self.provider.id(), utf8_percent_encode(&self.repository, COMPONENT))
+            Provider::Gh | Provider::Cb | Provider::Bb | Provider::Gist => {
+                write!(f, "{id}/{}/{}", self.repository, reference())
             }
+            Provider::Gl | Provider::Git => write!(f, "{id}/{}/{}", whole(), reference()),
+            Provider::Zenodo | Provider::Figshare | Provider::Dataverse => {
+                write!(f, "{id}/{}", whole().replace("%2F", "/"))
+            }
+            Provider::Hydroshare | Provider::Ckan | Provider::Osf | Provider::Swh => write!(f, "{id}/{}", whole()),
         }
     }
 }
@@ -255,6 +256,27 @@ mod tests {
     #[test]
     fn git_addresses_are_canonical() {
         assert_eq!(spec("git", "https%3A%2F%2FExample.org%2Fa%2Fb.git/v1"), pair("https://example.org/a/b", "v1"));
+    }
+
+    #[test]
+    fn gists_need_no_ref() {
+        assert_eq!(spec("gist", "user/0123abc"), pair("user/0123abc", "HEAD"));
+        assert_eq!(spec("gist", "user/0123abc.git/main"), pair("user/0123abc", "main"));
+        assert_eq!(RepoSpec::parse("gist", "user/0123abc").unwrap().to_string(), "gist/user/0123abc/HEAD");
+    }
+
+    #[test]
+    fn the_links_of_archives_are_the_record_and_nothing_else() {
+        let link = |provider: &str, raw: &str| RepoSpec::parse(provider, raw).unwrap().to_string();
+        assert_eq!(link("zenodo", "10.5281/zenodo.3242074/"), "zenodo/10.5281/zenodo.3242074");
+        assert_eq!(link("zenodo", "10.5281%2Fzenodo.3242074"), "zenodo/10.5281/zenodo.3242074");
+        assert_eq!(link("ckan", "https%3A%2F%2Fh%2Fdataset%2Frivers"), "ckan/https%3A%2F%2Fh%2Fdataset%2Frivers");
+        let id = "0123456789abcdef".repeat(2);
+        assert_eq!(link("hydroshare", &format!("https%3A%2F%2Fh%2Fresource%2F{id}%2F")), format!("hydroshare/{id}"));
+        let swhid = format!("swh:1:dir:{id}01234567");
+        assert_eq!(link("swh", &swhid), format!("swh/{}", swhid.replace(':', "%3A")));
+        let error = RepoSpec::parse("zenodo", "3242074").unwrap_err().to_string();
+        assert_eq!(error, "Spec is not of the form \"10.prefix/suffix\", provided: \"3242074\".");
     }
 
     #[test]
@@ -294,6 +316,14 @@ mod tests {
             ("git", "https%3A%2F%2Fu%3Ap%40h%2Fa/main"),
             ("git", ""),
             ("gh", ""),
+            ("cb", "a/../c"),
+            ("bb", "a/b/c%0A"),
+            ("gist", "a"),
+            ("gist", "a/b-c"),
+            ("gist", "-a/b"),
+            ("zenodo", "10.5281/x%0Ay"),
+            ("zenodo", "10.5281/x%2F..%2Fy"),
+            ("osf", "ab%2Fcde"),
         ] {
             assert!(RepoSpec::parse(provider, raw).is_err(), "{provider}/{raw}");
         }
@@ -303,9 +333,11 @@ mod tests {
         assert_eq!(RepoSpec::parse("git", &colons), Err(SpecError::Unreadable));
     }
 
+    const PROVIDERS: &str = "gh|gl|git|cb|bb|gist|zenodo|figshare|dataverse|hydroshare|ckan|osf|swh";
+
     proptest! {
         #[test]
-        fn display_parses_back_to_the_same_spec(provider in "gh|gl|git", raw in "[a-zA-Z0-9._%/:-]{0,40}") {
+        fn display_parses_back_to_the_same_spec(provider in PROVIDERS, raw in "(10\\.|https://h/dataset/)?[a-zA-Z0-9._%/:-]{0,40}") {
             if let Ok(spec) = RepoSpec::parse(&provider, &raw) {
                 let shown = spec.to_string();
                 let (provider, rest) = shown.split_once('/').unwrap();
@@ -314,7 +346,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(provider in "gh|gl|git", raw in "\\PC{0,80}") {
+        fn no_text_makes_the_parser_panic(provider in PROVIDERS, raw in "\\PC{0,80}") {
             let _ = RepoSpec::parse(&provider, &raw);
         }
     }

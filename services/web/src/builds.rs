@@ -89,7 +89,7 @@ pub(crate) async fn record(web: web::Data<Web>, id: web::Path<String>) -> HttpRe
     };
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(json!({
         "id": id, "state": state, "attempt": record.attempt, "created": record.created,
-        "repo_url": resolved.repo_url, "ref": resolved.spec.reference, "commit": resolved.commit,
+        "repo_url": resolved.repo_url, "ref": resolved.spec.reference, "commit": resolved.revision,
         "image": image, "fault": fault, "log": format!("{}builds/{id}/log", web.config.public_url()),
     }))
 }

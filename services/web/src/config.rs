@@ -29,6 +29,12 @@ pub struct Config {
     pub github_url: String,
     /// Where GitLab repositories are linked to.
     pub gitlab_url: String,
+    /// Where the repositories of `cb` links are linked to.
+    pub codeberg_url: String,
+    /// Where the repositories of `bb` links are linked to.
+    pub bitbucket_url: String,
+    /// Where gists are linked to.
+    pub gist_url: String,
 }
 
 impl Default for Config {
@@ -44,6 +50,9 @@ impl Default for Config {
             max_streams: 10_000,
             github_url: "https://github.com".to_owned(),
             gitlab_url: "https://gitlab.com".to_owned(),
+            codeberg_url: "https://codeberg.org".to_owned(),
+            bitbucket_url: "https://bitbucket.org".to_owned(),
+            gist_url: "https://gist.github.com".to_owned(),
         }
     }
 }

@@ -70,16 +70,13 @@ fn launch_link(form: &LaunchForm, config: &crate::Config) -> Result<String, Spec
     let provider: Provider = form.provider.parse()?;
     let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let repo = form.repo.trim().trim_end_matches('/');
-    let host = match provider {
-        Provider::Gh => &config.github_url,
-        Provider::Gl => &config.gitlab_url,
-        Provider::Git => "",
-    };
-    let name = repo.strip_prefix(host).filter(|_| !host.is_empty()).unwrap_or(repo).trim_matches('/');
+    let host = providers::host(provider, config);
+    let name = host.and_then(|host| repo.strip_prefix(host)).unwrap_or(repo).trim_matches('/');
     let reference = if form.git_ref.trim().is_empty() { "HEAD" } else { form.git_ref.trim() };
     let raw = match provider {
-        Provider::Gh => format!("{}/{}", name.trim_end_matches(".git"), escape(reference)),
+        _ if !provider.has_refs() => escape(name),
         Provider::Gl | Provider::Git => format!("{}/{}", escape(name), escape(reference)),
+        _ => format!("{}/{}", name.trim_end_matches(".git"), escape(reference)),
     };
     let spec = RepoSpec::parse(provider.id(), &raw)?;
     let kind = match form.path_type.as_str() {
@@ -109,11 +106,7 @@ pub(crate) async fn loading(request: HttpRequest, web: web::Data<Web>) -> HttpRe
         Ok(spec) => spec,
         Err(error) => return bad_link(&web, &error),
     };
-    let repository_url = match spec.provider {
-        Provider::Gh => format!("{}/{}", web.config.github_url, spec.repository),
-        Provider::Gl => format!("{}/{}", web.config.gitlab_url, spec.repository),
-        Provider::Git => spec.repository.clone(),
-    };
+    let repository_url = providers::page(&spec, &web.config);
     let page = LoadingPage {
         shell: web.shell(),
         provider: provider.to_owned(),
@@ -237,6 +230,9 @@ mod tests {
         assert_eq!(link("gh", "a/b", "release/v1", "x y.ipynb"), "v2/gh/a/b/release/v1?labpath=x%20y%2Eipynb");
         assert_eq!(link("gl", "https://gitlab.com/g/s/p", "main", ""), "v2/gl/g%2Fs%2Fp/main");
         assert_eq!(link("git", "https://example.org/a/b.git", "", ""), "v2/git/https%3A%2F%2Fexample.org%2Fa%2Fb/HEAD");
+        assert_eq!(link("cb", "https://codeberg.org/a/b", "v1", ""), "v2/cb/a/b/v1");
+        assert_eq!(link("gist", "https://gist.github.com/u/0a1b", "", ""), "v2/gist/u/0a1b/HEAD");
+        assert_eq!(link("zenodo", "https://doi.org/10.5281/zenodo.7", "x", ""), "v2/zenodo/10.5281/zenodo.7");
     }
 
     #[test]

@@ -114,6 +114,9 @@ impl Web {
             Some((record, _)) => record.request.clone(),
             None => self.resolve(visit).await?,
         };
+        for note in &request.resolved.notes {
+            send(out, Message::of_body(&EventBody::message(Phase::Waiting, note.clone()), None)).await?;
+        }
         let mut launch_path = LaunchPath::Built;
         // Twice at most: an image that vanished from the engine is built again, once.
         for last_try in [false, true] {

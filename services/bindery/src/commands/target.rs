@@ -42,10 +42,10 @@ async fn remote(config: &Config, target: &Target) -> anyhow::Result<Subject> {
     let source = Source {
         repository: resolved.repo_url.to_string(),
         reference: target.reference.clone(),
-        commit: Some(resolved.commit.to_string()),
+        commit: Some(resolved.revision.to_string()),
         committed: fetched.committed,
     };
-    let identity = format!("{}@{}", resolved.identity, resolved.commit);
+    let identity = format!("{}@{}", resolved.identity, resolved.revision);
     Ok(Subject { tree, source, wishes, identity: dated(identity, target) })
 }
 
@@ -62,16 +62,18 @@ fn local(config: &Config, path: &Path, target: &Target) -> Result<Subject, Fault
     Ok(Subject { tree, source, wishes, identity: dated(shown, target) })
 }
 
-/// `gh/<owner>/<name>` and the like, or an address.
+/// `gh/<owner>/<name>`, `zenodo/<DOI>` and the like, or an address.
 fn spec(target: &Target) -> Result<RepoSpec, Fault> {
     let wrong = |message: String| {
-        Fault::user("bad-target", message).hint("Give a directory, https://host/path, or gh/<owner>/<name>.")
+        Fault::user("bad-target", message)
+            .hint("Give a directory, https://host/path, gh/<owner>/<name>, or zenodo/<DOI>.")
     };
     let reference: GitRef = target.reference.parse().map_err(|error| wrong(format!("--ref: {error}.")))?;
     if let Some((provider, rest)) = target.what.split_once('/')
-        && provider.parse::<Provider>().is_ok()
+        && let Ok(known) = provider.parse::<Provider>()
     {
-        return RepoSpec::parse(provider, &format!("{rest}/{reference}")).map_err(|error| wrong(format!("{error}.")));
+        let raw = if known.has_refs() { format!("{rest}/{reference}") } else { rest.to_owned() };
+        return RepoSpec::parse(provider, &raw).map_err(|error| wrong(format!("{error}.")));
     }
     if !target.what.contains("://") {
         return Err(wrong(format!("{} is neither a directory nor an address.", target.what)));

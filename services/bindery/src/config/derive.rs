@@ -48,13 +48,17 @@ pub(super) fn fill_in(loaded: &mut Loaded, environment: &[(String, String)]) -> 
         config.proxy.hub_url = parse_url(&config.web.public_url(), "web.public_url")?;
         derived.push(("proxy.hub_url", "web.public_url"));
     }
-    if !is_set("web.github_url") {
-        config.web.github_url.clone_from(&config.content.github_url);
-        derived.push(("web.github_url", "content.github_url"));
-    }
-    if !is_set("web.gitlab_url") {
-        config.web.gitlab_url.clone_from(&config.content.gitlab_url);
-        derived.push(("web.gitlab_url", "content.gitlab_url"));
+    for (path, shown, from, fetched) in [
+        ("web.github_url", &mut config.web.github_url, "content.github_url", &config.content.github_url),
+        ("web.gitlab_url", &mut config.web.gitlab_url, "content.gitlab_url", &config.content.gitlab_url),
+        ("web.codeberg_url", &mut config.web.codeberg_url, "content.codeberg_url", &config.content.codeberg_url),
+        ("web.bitbucket_url", &mut config.web.bitbucket_url, "content.bitbucket_url", &config.content.bitbucket_url),
+        ("web.gist_url", &mut config.web.gist_url, "content.gist_url", &config.content.gist_url),
+    ] {
+        if !is_set(path) {
+            shown.clone_from(fetched);
+            derived.push((path, from));
+        }
     }
     let bundle = ca_bundle::choose(&config.build.ca_bundle, &variable).map_err(ConfigError::Together)?;
     if !is_set("launcher.ca_bundle") {

@@ -6,6 +6,7 @@
 //! | `http.rs` | the smart HTTP protocol, redirects followed by ourselves |
 //! | `large.rs` | large files that a host keeps beside git |
 //! | `git_scheme.rs` | the `git://` protocol, for sites that allow it |
+//! | `web.rs` | archives: what they answer, and the files they give |
 //! | `trust.rs` | which certificates are believed |
 
 mod git_scheme;
@@ -13,6 +14,7 @@ mod http;
 mod large;
 mod metered;
 mod trust;
+mod web;
 
 use std::time::Duration;
 
@@ -78,6 +80,17 @@ impl Session {
     /// Bytes received so far.
     pub(crate) const fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Whether `url` may be contacted, as far as its text tells.
+    pub(crate) fn admit(&self, url: &Url) -> Result<(), Error> {
+        self.remotes.admit(url)
+    }
+
+    /// Waits before a host is asked again. Ends early, with an error, when the work should stop.
+    pub(crate) fn pause(&self, time: Duration, url: &Url) -> Result<(), Error> {
+        self.task.pause(time);
+        self.task.check(&host_of(url))
     }
 
     /// Asks for refs under each spelling in turn, until one is known to the host.

@@ -6,12 +6,13 @@ pub mod git_server;
 #[path = "../../../../tests/src/repos.rs"]
 pub mod repos;
 
+pub mod archive;
 pub mod hostile;
 pub mod tls;
 
 use std::sync::Arc;
 
-use bindery_content::{Config, GitContent};
+use bindery_content::{Config, HostedContent};
 use bindery_core::seams::{ContentProvider, FetchReport};
 use bindery_core::{Fault, RepoSpec, ResolvedRef, Tree};
 use git_server::{Behaviour, GitServer};
@@ -21,7 +22,7 @@ pub struct Site {
     pub root: tempfile::TempDir,
     pub server: GitServer,
     pub data: tempfile::TempDir,
-    pub content: GitContent,
+    pub content: HostedContent,
 }
 
 impl Site {
@@ -35,7 +36,7 @@ impl Site {
         let mut config = allowing(&server.authority());
         adjust(&mut config);
         let data = tempfile::tempdir().unwrap();
-        let content = GitContent::new(config, data.path().to_owned()).unwrap();
+        let content = HostedContent::new(config, data.path().to_owned()).unwrap();
         Self { root, server, data, content }
     }
 

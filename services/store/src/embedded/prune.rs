@@ -131,9 +131,11 @@ mod tests {
         let resolved = ResolvedRef {
             spec: RepoSpec::parse("gh", "someone/repo/main").unwrap(),
             repo_url: "https://github.com/someone/repo".parse().unwrap(),
-            commit: format!("{number:040x}").parse().unwrap(),
+            revision: format!("{number:040x}").parse().unwrap(),
             identity: "github.com/someone/repo".to_owned(),
             ref_url: String::new(),
+            pinned: None,
+            notes: Vec::new(),
         };
         BuildRequest::new(resolved, None, "")
     }

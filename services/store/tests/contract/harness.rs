@@ -157,9 +157,11 @@ pub(crate) fn request(number: u32) -> BuildRequest {
     let resolved = ResolvedRef {
         spec,
         repo_url: format!("https://github.com/someone/repo-{number}").parse().unwrap(),
-        commit: format!("{number:040x}").parse().unwrap(),
+        revision: format!("{number:040x}").parse().unwrap(),
         identity: format!("github.com/someone/repo-{number}"),
         ref_url: format!("https://github.com/someone/repo-{number}/tree/main"),
+        pinned: None,
+        notes: Vec::new(),
     };
     BuildRequest::new(resolved, None, "test")
 }

@@ -47,9 +47,14 @@ impl ContentProvider for Asked {
         Ok(ResolvedRef {
             spec: spec.clone(),
             repo_url: repo_url.parse().unwrap(),
-            commit: COMMIT.parse().unwrap(),
+            revision: COMMIT.parse().unwrap(),
             identity: repo_url.clone(),
             ref_url: format!("{repo_url}/tree/{COMMIT}"),
+            pinned: None,
+            notes: (spec.reference.as_str() == "renamed")
+                .then(|| "There is no such branch.".to_owned())
+                .into_iter()
+                .collect(),
         })
     }
 

@@ -41,6 +41,16 @@ async fn a_first_visit_is_told_every_step_in_order_and_one_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_visitor_should_know_of_their_link_is_told_whether_there_is_an_image_or_not() {
+    let site = Site::new().await;
+    let (_builder, _launcher) = (site.builder(numbered(1)), site.launcher());
+    for last in ["built", "found"] {
+        let events = site.watch("/build/gh/owner/name/renamed").await.events().await;
+        assert_eq!((events[0].phase(), events[0].message()), ("waiting", "There is no such branch.\n"), "{last}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ready_has_every_key_clients_read() {
     let site = Site::new().await;
     let (_builder, _launcher) = (site.builder(numbered(1)), site.launcher());
