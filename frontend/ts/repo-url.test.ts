@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { PROVIDERS } from "./fixtures";
+import { isValid } from "./launch-link";
 import { hostOf, parseRepository, type Source } from "./repo-url";
 
 const parse = (text: string, selected = "gh") => parseRepository(text, PROVIDERS, selected);
@@ -59,9 +60,47 @@ const RECOGNISED: [string, Source][] = [
   ["ssh://git@example.org:2222/repo.git", { provider: "git", repo: "ssh://git@example.org:2222/repo.git" }],
   ["git@example.org:user/repo.git", { provider: "git", repo: "git@example.org:user/repo.git" }],
   ["https://git.example.org/group/repo/-/tree/dev/src", { provider: "git", repo: "https://git.example.org/group/repo", ref: "dev", path: "src" }],
-  ["https://codeberg.org/user/repo/src/branch/main/a.ipynb", { provider: "git", repo: "https://codeberg.org/user/repo", ref: "main", path: "a.ipynb" }],
-  [`https://codeberg.org/user/repo/src/commit/${SHA}`, { provider: "git", repo: "https://codeberg.org/user/repo", ref: SHA }],
-  ["https://bitbucket.org/user/repo/src/main/a.ipynb", { provider: "git", repo: "https://bitbucket.org/user/repo", ref: "main", path: "a.ipynb" }],
+  ["https://codeberg.org/user/repo/src/branch/main/a.ipynb", { provider: "cb", repo: "user/repo", ref: "main", path: "a.ipynb" }],
+  [`https://codeberg.org/user/repo/src/commit/${SHA}`, { provider: "cb", repo: "user/repo", ref: SHA }],
+  ["codeberg.org/user/repo", { provider: "cb", repo: "user/repo" }],
+  ["git@codeberg.org:user/repo.git", { provider: "cb", repo: "user/repo" }],
+  ["https://forge.example.org/user/repo/src/tag/v1/a.ipynb", { provider: "git", repo: "https://forge.example.org/user/repo", ref: "v1", path: "a.ipynb" }],
+  ["https://bitbucket.org/user/repo/src/main/a.ipynb", { provider: "bb", repo: "user/repo", ref: "main", path: "a.ipynb" }],
+  ["https://bitbucket.org/user/repo/branch/x", { provider: "bb", repo: "user/repo" }],
+  ["https://me@bitbucket.org/user/repo.git", { provider: "bb", repo: "user/repo" }],
+  ["https://gist.github.com/user/0123abcd", { provider: "gist", repo: "user/0123abcd" }],
+  ["https://gist.github.com/user/0123abcd.git", { provider: "gist", repo: "user/0123abcd" }],
+  [`https://gist.github.com/user/0123abcd/${SHA}#file-a-ipynb`, { provider: "gist", repo: "user/0123abcd", ref: SHA }],
+  [`https://gist.githubusercontent.com/user/0123abcd/raw/${SHA}/a.ipynb`, { provider: "gist", repo: "user/0123abcd", ref: SHA, path: "a.ipynb" }],
+  ["https://gist.github.com/0123abcd.git", { provider: "git", repo: "https://gist.github.com/0123abcd.git" }],
+  ["https://nbviewer.org/gist/user/0123abcd", { provider: "gist", repo: "user/0123abcd" }],
+  ["https://nbviewer.org/urls/gitlab.com/group/repo/-/raw/main/a.ipynb", { provider: "gl", repo: "group/repo", ref: "main", path: "a.ipynb" }],
+  ["https://github.dev/user/repo/blob/main/a.py", { ...gh, ref: "main", path: "a.py" }],
+  ["https://mybinder.org/v2/gl/group/repo/feature%2Fx", { provider: "gl", repo: "group/repo", ref: "feature/x" }],
+  ["https://mybinder.org/v2/gist/user/0123abcd/HEAD", { provider: "gist", repo: "user/0123abcd" }],
+  ["https://mybinder.org/v2/zenodo/10.5281/zenodo.3242074/?labpath=a.ipynb", { provider: "zenodo", repo: "10.5281/zenodo.3242074", path: "a.ipynb", pathType: "lab" }],
+  ["https://mybinder.org/v2/dataverse/10.7910/DVN/TJCLKP", { provider: "dataverse", repo: "10.7910/DVN/TJCLKP" }],
+  ["https://mybinder.org/v2/ckan/https%3A%2F%2Fdemo.ckan.org%2Fdataset%2Fsample", { provider: "ckan", repo: "https://demo.ckan.org/dataset/sample" }],
+  ["10.5281/zenodo.3242074", { provider: "zenodo", repo: "10.5281/zenodo.3242074" }],
+  ["doi:10.5281/zenodo.3242074", { provider: "zenodo", repo: "10.5281/zenodo.3242074" }],
+  ["https://doi.org/10.5281/zenodo.3242074.", { provider: "zenodo", repo: "10.5281/zenodo.3242074" }],
+  ["https://zenodo.org/records/3242074#.XYZ", { provider: "zenodo", repo: "10.5281/zenodo.3242074" }],
+  ["zenodo.org/record/3242074/files/a.zip?download=1", { provider: "zenodo", repo: "10.5281/zenodo.3242074" }],
+  ["https://zenodo.org/doi/10.5281/zenodo.3242073", { provider: "zenodo", repo: "10.5281/zenodo.3242073" }],
+  ["https://doi.org/10.6084/m9.figshare.9782777.v3", { provider: "figshare", repo: "10.6084/m9.figshare.9782777.v3" }],
+  ["https://figshare.com/articles/dataset/A_title_2020/9782777/3", { provider: "figshare", repo: "10.6084/m9.figshare.9782777.v3" }],
+  ["https://uni.figshare.com/articles/A_title/9782777", { provider: "figshare", repo: "10.6084/m9.figshare.9782777" }],
+  ["https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/TJCLKP&version=1.0", { provider: "dataverse", repo: "10.7910/DVN/TJCLKP/v1.0" }],
+  ["https://doi.org/10.7910/DVN/TJCLKP", { provider: "dataverse", repo: "10.7910/DVN/TJCLKP" }],
+  ["https://doi.org/10.57745/ABC123", { provider: "dataverse", repo: "10.57745/ABC123" }],
+  ["https://doi.org/10.22002/d1.1096", { provider: "zenodo", repo: "10.22002/d1.1096" }],
+  [`https://www.hydroshare.org/resource/${SHA.slice(0, 32)}/`, { provider: "hydroshare", repo: SHA.slice(0, 32) }],
+  ["https://demo.ckan.org/de/dataset/sample?activity_id=ab-1", { provider: "ckan", repo: "https://demo.ckan.org/de/dataset/sample/history/ab-1" }],
+  ["https://demo.ckan.org/dataset/sample/resource/x", { provider: "ckan", repo: "https://demo.ckan.org/dataset/sample" }],
+  ["https://osf.io/AB1c2/files/osfstorage", { provider: "osf", repo: "ab1c2" }],
+  [`swh:1:dir:${SHA};origin=https://x/y`, { provider: "swh", repo: `swh:1:dir:${SHA}` }],
+  [`https://archive.softwareheritage.org/swh:1:rev:${SHA};path=/x/`, { provider: "swh", repo: `swh:1:rev:${SHA}` }],
+  [`https://archive.softwareheritage.org/browse/directory/${SHA}/`, { provider: "swh", repo: `swh:1:dir:${SHA}` }],
   ["https://github.example.com/user/repo/blob/main/a.ipynb", { provider: "git", repo: "https://github.example.com/user/repo", ref: "main", path: "a.ipynb" }],
 ];
 
@@ -79,15 +118,35 @@ describe("a pasted address", () => {
   });
 
   it("keeps the names of providers that are no forge as they are", () => {
-    const zenodo = { displayName: "Zenodo", id: "zenodo", repo: { label: "DOI", placeholder: "" }, ref: { enabled: false } };
-    expect(parseRepository("10.5281/zenodo.3242074", [...PROVIDERS, zenodo], "zenodo")).toEqual({ provider: "zenodo", repo: "10.5281/zenodo.3242074" });
+    expect(parse("ab1c2", "osf")).toEqual({ provider: "osf", repo: "ab1c2" });
+    expect(parse("user/repo", "cb")).toEqual({ provider: "cb", repo: "user/repo" });
+    expect(parse("user/0123abcd", "gist")).toEqual({ provider: "gist", repo: "user/0123abcd" });
   });
 
   it("finds a provider by the host its detection names", () => {
     const own = PROVIDERS.map((p) => (p.id === "gl" ? { ...p, detect: { regex: "^(https?://git\\.campus\\.example/)?(?<repo>.*[^/])/?" } } : p));
-    expect(own.map(hostOf)).toEqual(["github.com", "git.campus.example", null]);
+    expect(Object.fromEntries(own.map((p) => [p.id, hostOf(p)]))).toMatchObject({ gh: "github.com", gl: "git.campus.example", cb: "codeberg.org", gist: "gist.github.com", git: null, zenodo: null });
     expect(parseRepository("https://git.campus.example/a/b/-/tree/main", own, "gh")).toEqual({ provider: "gl", repo: "a/b", ref: "main" });
     expect(parseRepository("https://gitlab.com/a/b", own, "gh")).toEqual({ provider: "git", repo: "https://gitlab.com/a/b" });
+  });
+
+  it("means by a DOI that tells nothing the archive that was chosen", () => {
+    for (const chosen of ["zenodo", "figshare", "dataverse"]) expect(parse("10.1234/some.thing", chosen)).toEqual({ provider: chosen, repo: "10.1234/some.thing" });
+    expect(parse("10.5281/zenodo.1", "dataverse")?.provider).toBe("zenodo");
+  });
+
+  it("leaves records to git's own names where a site has no such archive", () => {
+    const forges = PROVIDERS.filter(({ id }) => ["gh", "gl", "git"].includes(id));
+    expect(parseRepository("https://zenodo.org/records/1", forges, "gh")?.provider).toBe("git");
+    expect(parseRepository("https://codeberg.org/user/repo/src/branch/main/a", forges, "gh")).toEqual({ provider: "git", repo: "https://codeberg.org/user/repo", ref: "main", path: "a" });
+  });
+
+  it("makes of everything it recognises a link that the provider's expression takes", () => {
+    for (const [text] of RECOGNISED) {
+      const found = parse(text);
+      const provider = PROVIDERS.find(({ id }) => id === found?.provider);
+      expect(provider && found && isValid(provider, { repo: found.repo, ref: found.ref ?? "", path: "", pathType: "lab" }), text).toBe(true);
+    }
   });
 
   it("takes a repository at the top of a host for plain git, also where a provider has that host", () => {

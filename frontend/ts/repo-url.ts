@@ -1,11 +1,12 @@
-/** What someone pasted, taken apart: a clone address, or the address of a branch, a folder or a file in a forge. */
+/** What someone pasted, taken apart: a clone address, the address of a branch, a folder or a file in a forge, or a published record. */
 
+import { ARCHIVES, type Record as Archived, recordAt, recordNamed } from "./archive-url";
 import type { Provider } from "./page-config";
 
 export interface Source {
   /** A provider's id. */
   provider: string;
-  /** As this provider names repositories: `user/repo`, `group/sub/repo`, or a whole URL. */
+  /** As this provider names repositories: `user/repo`, `group/sub/repo`, a whole URL, a DOI. */
   repo: string;
   ref?: string;
   path?: string;
@@ -31,8 +32,10 @@ interface Found {
 export function parseRepository(text: string, providers: Provider[], selected: string): Source | null {
   const input = text.trim().replace(/^git\+(?=\w+:\/\/)/, "");
   if (!input || /[\u0000-\u001f\u007f]/.test(input)) return null;
+  const named = known(recordNamed(input, selected), providers);
+  if (named) return named;
   const url = asUrl(input, providers);
-  if (url) return fromUrl(url, providers);
+  if (url) return fromUrl(url, providers, selected);
   // Only an address, as some programs copy it, may have a space in a file's name.
   if (/\s/.test(input)) return null;
   const scp = /^(?:([\w.-]+)@)?([\w.-]+\.[a-z]+):(?!\/\/)(.+)$/i.exec(input);
@@ -44,8 +47,8 @@ export function parseRepository(text: string, providers: Provider[], selected: s
 function asUrl(input: string, providers: Provider[]): URL | null {
   const scheme = /^(https?|ssh|git):\/\//i.test(input);
   const first = input.split("/")[0]?.toLowerCase() ?? "";
-  const known = providers.some((provider) => hostOf(provider) === first) || MIRRORS[first] !== undefined;
-  if (!scheme && !known) return null;
+  const familiar = providers.some((provider) => hostOf(provider) === first) || MIRRORS[first] !== undefined || ARCHIVES.includes(first);
+  if (!scheme && !familiar) return null;
   try {
     const url = new URL(scheme ? input : `https://${input}`);
     return url.hostname ? url : null;
@@ -54,24 +57,44 @@ function asUrl(input: string, providers: Provider[]): URL | null {
   }
 }
 
-function fromUrl(url: URL, providers: Provider[]): Source | null {
+/** A record, if this site has its archive. */
+function known(record: Archived | null, providers: Provider[]): Source | null {
+  return record && providers.some(({ id }) => id === record.provider) ? { ...record } : null;
+}
+
+function fromUrl(url: URL, providers: Provider[], selected: string): Source | null {
   const steps = url.pathname.split("/").filter(Boolean);
   const launch = fromLaunchLink(url, steps, providers);
   if (launch) return launch;
   const host = url.host.toLowerCase();
   const mirrored = MIRRORS[host]?.(steps);
-  if (mirrored) {
-    const hub = providers.find((provider) => provider.id === "gh");
-    return hub ? source(hub, mirrored) : null;
-  }
+  if (mirrored && URL.canParse(mirrored)) return fromUrl(new URL(mirrored), providers, selected);
   const provider = providers.find((candidate) => candidate.repo && hostOf(candidate) === host.replace(/^www\./, ""));
   if (provider) {
-    const found = provider.id === "gl" ? gitlab(steps) : (gitlabDash(steps) ?? github(steps));
+    const found = inForge(provider, steps);
     if (found.repo.length >= 2) return source(provider, found);
+    // A gist may be named without its author, but not in a link of its provider.
+    if (provider.id === "gist") return anyHost(url, steps, providers);
     // A forge has no repository at its top, but a plain git server at the same host may.
     return steps[0]?.endsWith(".git") ? anyHost(url, steps, providers) : null;
   }
-  return anyHost(url, steps, providers);
+  return known(recordAt(url, selected), providers) ?? anyHost(url, steps, providers);
+}
+
+/** The parts of a path, as the forge behind a provider writes them. */
+function inForge(provider: Provider, steps: string[]): Found {
+  switch (provider.id) {
+    case "gl":
+      return gitlab(steps);
+    case "cb":
+      return forgejo(steps) ?? github(steps);
+    case "bb":
+      return bitbucket("bitbucket.org", steps) ?? { repo: steps.slice(0, 2) };
+    case "gist":
+      return gist(steps);
+    default:
+      return gitlabDash(steps) ?? github(steps);
+  }
 }
 
 /** A forge we have no provider for: recognised by how it writes paths, cloned by its address. */
@@ -103,13 +126,13 @@ function fromScp(input: string, host: string, path: string, providers: Provider[
 /** `user/repo`, `user/repo@ref`, `user/repo/tree/ref/path`. */
 function fromName(input: string, providers: Provider[], selected: string): Source | null {
   const chosen = providers.find((provider) => provider.id === selected) ?? providers[0];
-  // Another provider than a forge's has its own names (a DOI, a path): they are what they are.
-  if (chosen && !["gh", "gl", "git"].includes(chosen.id)) return { provider: chosen.id, repo: input };
+  // Another provider than a forge's has its own names (a DOI, an id): they are what they are.
+  if (chosen && !["gh", "gl", "cb", "bb", "gist", "git"].includes(chosen.id)) return { provider: chosen.id, repo: input };
   const provider = chosen?.id === "git" ? providers.find((candidate) => candidate.id === "gh") : chosen;
   const [name = "", ref] = input.split(/@(.*)/s);
   const steps = name.split("/").filter(Boolean).map(decode);
   if (!provider || steps.length < 2 || !steps.every((step) => /^[\w.~+-]+$/.test(step)) || /\.\.|^\.$/.test(name)) return null;
-  const found = provider.id === "gl" ? gitlab(steps) : github(steps);
+  const found = inForge(provider, steps);
   return source(provider, ref ? { ...found, ref } : found);
 }
 
@@ -119,8 +142,8 @@ function fromLaunchLink(url: URL, steps: string[], providers: Provider[]): Sourc
   const provider = at < 0 ? undefined : providers.find((candidate) => candidate.id === steps[at + 1]);
   if (!provider) return null;
   const spec = steps.slice(at + 2);
-  const size = provider.repo.urlEncode ? 1 : 2;
-  if (spec.length < size) return null;
+  const size = sizeOf(provider, spec);
+  if (spec.length < size || size < 1) return null;
   const found: Source = { provider: provider.id, repo: spec.slice(0, size).map(decode).join("/") };
   const ref = spec.slice(size).map(decode).join("/");
   if (ref && ref !== provider.ref.default) found.ref = ref;
@@ -131,6 +154,15 @@ function fromLaunchLink(url: URL, steps: string[], providers: Provider[]): Sourc
     if (path) return { ...found, path, pathType };
   }
   return found;
+}
+
+/** How many steps of a launch link are the repository. */
+function sizeOf(provider: Provider, spec: string[]): number {
+  // A record has no ref; its DOI has a slash or more.
+  if (!provider.ref.enabled) return spec.length;
+  // Some programs leave the slashes of a namespace as they are; the last step is then the ref.
+  if (provider.id === "gl" && !/%2f/i.test(spec[0] ?? "")) return spec.length - 1;
+  return provider.repo.urlEncode ? 1 : 2;
 }
 
 function github(steps: string[]): Found {
@@ -176,16 +208,34 @@ function bitbucket(host: string, steps: string[]): Found | null {
   return host === "bitbucket.org" && kind === "src" && rest.length > 0 ? refAndPath([user, name], rest) : null;
 }
 
-/** Pages that show GitHub's files under another host. */
-const MIRRORS: Record<string, (steps: string[]) => Found | null> = {
+/** `user/id`, `user/id/<commit>`, `user/id/raw/<commit>/<file>`. */
+function gist(steps: string[]): Found {
+  const [user = "", id = "", ...rest] = steps;
+  if (!/^[0-9a-f]+$/i.test(id.replace(/\.git$/, ""))) return { repo: steps.slice(0, 1) };
+  const [ref, ...path] = rest[0] === "raw" ? rest.slice(1) : rest;
+  return { repo: [user, id], ref: /^[0-9a-f]{40}$/.test(ref ?? "") ? ref : undefined, path };
+}
+
+/** Pages that show files of elsewhere: where that is. */
+const MIRRORS: Record<string, (steps: string[]) => string | null> = {
   "raw.githubusercontent.com": ([user = "", name = "", ...rest]) => {
     const named = rest[0] === "refs" ? rest.slice(2) : rest;
-    return name ? refAndPath([user, name], named) : null;
+    return name ? `https://github.com/${[user, name, ...(named.length > 0 ? ["blob", ...named] : [])].join("/")}` : null;
   },
-  "nbviewer.org": (steps) => (steps[0] === "github" && steps.length > 2 ? github(steps.slice(1)) : null),
-  "nbviewer.jupyter.org": (steps) => (steps[0] === "github" && steps.length > 2 ? github(steps.slice(1)) : null),
-  "colab.research.google.com": (steps) => (steps[0] === "github" && steps.length > 2 ? github(steps.slice(1)) : null),
+  "gist.githubusercontent.com": (steps) => `https://gist.github.com/${steps.join("/")}`,
+  "nbviewer.org": viewed,
+  "nbviewer.jupyter.org": viewed,
+  "colab.research.google.com": viewed,
+  "vscode.dev": viewed,
+  "github.dev": (steps) => `https://github.com/${steps.join("/")}`,
 };
+
+/** `/github/user/repo/blob/...`, `/gist/user/id/...`, `/url/host/path` and, for https, `/urls/host/path`. */
+function viewed([kind, ...rest]: string[]): string | null {
+  if (kind === "github" && rest.length > 1) return `https://github.com/${rest.join("/")}`;
+  if (kind === "gist" && rest.length > 0) return `https://gist.github.com/${rest.join("/")}`;
+  return (kind === "url" || kind === "urls") && rest.length > 0 ? `https://${rest.join("/")}` : null;
+}
 
 /** The first step is the ref: a branch with a slash in it cannot be told from a path, unless it is written encoded. */
 function refAndPath(repo: string[], rest: string[]): Found {
@@ -208,7 +258,7 @@ function source(provider: Provider, found: Found): Source {
 export function hostOf(provider: Provider): string | null {
   const named = /https\?:\/\/([\w.\\:-]+?)\//.exec(provider.detect?.regex ?? "")?.[1];
   if (named) return named.replaceAll("\\", "").toLowerCase();
-  return { gh: "github.com", gl: "gitlab.com", gist: "gist.github.com" }[provider.id] ?? null;
+  return { gh: "github.com", gl: "gitlab.com", gist: "gist.github.com", cb: "codeberg.org", bb: "bitbucket.org" }[provider.id] ?? null;
 }
 
 function decode(text: string): string {
