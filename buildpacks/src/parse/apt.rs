@@ -1,5 +1,7 @@
 //! `apt.txt`: names of Debian packages, `#` comments.
 
+use std::collections::BTreeSet;
+
 use crate::PlanError;
 use crate::error::shown;
 use crate::parse::text;
@@ -14,13 +16,14 @@ const HINT: &str = "Write Debian package names, one per line, each optionally as
 pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Vec<String>, PlanError> {
     let text = text::decode(file, bytes)?;
     let mut packages: Vec<String> = Vec::new();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
     for (index, line) in text.lines().enumerate() {
         for word in line.split('#').next().unwrap_or_default().split_whitespace() {
             if !is_package(word) {
                 let message = format!("{:?} is not the name of a Debian package.", shown(word));
                 return Err(PlanError::line(file, text::number(index), message, HINT));
             }
-            if !packages.iter().any(|known| known == word) {
+            if known.insert(word) {
                 packages.push(word.to_owned());
             }
         }
@@ -60,6 +63,13 @@ mod tests {
     fn comments_blank_lines_and_windows_line_ends_are_fine() {
         let bytes = b"# tools\r\ncurl\r\n\r\nwget=1.21.3-1+deb12u1 # pinned\r\ng++ libfoo2.0\r\ncurl\r\n";
         assert_eq!(parse("apt.txt", bytes).unwrap(), ["curl", "wget=1.21.3-1+deb12u1", "g++", "libfoo2.0"]);
+    }
+
+    #[test]
+    fn a_very_long_list_keeps_its_order_and_each_name_once() {
+        let names: Vec<String> = (0..60_000).map(|number| format!("p{number}")).collect();
+        let text = names.join("\n");
+        assert_eq!(parse("apt.txt", format!("{text}\n{text}").as_bytes()).unwrap(), names);
     }
 
     #[test]

@@ -53,9 +53,18 @@ impl At<'_> {
     }
 }
 
+/// The largest Dockerfile, in bytes. What grows with the square of its length, such as here-documents that close one another, stays
+/// small below this.
+const LIMIT: usize = 128 * 1024;
+
 /// Checks a Dockerfile against the policy, and the images it takes from against `bases`.
 pub(crate) fn check(file: &str, bytes: &[u8], bases: &[String]) -> Result<Checked, PlanError> {
     let text = text::decode(file, bytes)?;
+    if text.len() > LIMIT {
+        let message = format!("The Dockerfile is larger than {} KiB.", LIMIT / 1024);
+        let hint = "Put what it carries into files of the repository, and COPY those.";
+        return Err(PlanError::file(file, message, hint).coded("environment-file-too-large"));
+    }
     let at = At { file, text: &text };
     unambiguous::check(&at)?;
     let parsed = parse_dockerfile::parse(&text).map_err(|error| {

@@ -1,5 +1,7 @@
 //! `Pipfile` and `Pipfile.lock`: packages of both groups, and the Python they were made for.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::PlanError;
@@ -33,7 +35,7 @@ enum Field {
 /// Reads `Pipfile`.
 pub(crate) fn pipfile(file: &str, bytes: &[u8]) -> Result<Pipfile, PlanError> {
     toml::with(file, bytes, |root| {
-        let mut out = Pipfile::default();
+        let (mut out, mut known) = (Pipfile::default(), BTreeSet::new());
         if let Some(requires) = root.get("requires") {
             let version = requires.get("python_full_version").or_else(|| requires.get("python_version"));
             if let Some(node) = version {
@@ -57,7 +59,8 @@ pub(crate) fn pipfile(file: &str, bytes: &[u8]) -> Result<Pipfile, PlanError> {
                         .collect(),
                 };
                 let package = package(name, fields);
-                add(package, &mut out).map_err(|wrong| node.wrong(format!("{} {wrong}.", shown(name)), HINT))?;
+                add(package, &mut known, &mut out)
+                    .map_err(|wrong| node.wrong(format!("{} {wrong}.", shown(name)), HINT))?;
             }
         }
         Ok(out)
@@ -93,7 +96,7 @@ pub(crate) fn lock(file: &str, bytes: &[u8]) -> Result<Pipfile, PlanError> {
             LOCK_HINT,
         ));
     }
-    let mut out = Pipfile::default();
+    let (mut out, mut known) = (Pipfile::default(), BTreeSet::new());
     let meta = root.get("_meta");
     let requires = meta.and_then(|meta| meta.get("requires"));
     for key in ["python_full_version", "python_version"] {
@@ -124,7 +127,7 @@ pub(crate) fn lock(file: &str, bytes: &[u8]) -> Result<Pipfile, PlanError> {
                 Some((key.clone(), value))
             });
             let package = package(name, fields.collect());
-            add(package, &mut out).map_err(|wrong| {
+            add(package, &mut known, &mut out).map_err(|wrong| {
                 PlanError::line(file, line_of(name), format!("{} {wrong}.", shown(name)), LOCK_HINT)
             })?;
         }
@@ -133,9 +136,9 @@ pub(crate) fn lock(file: &str, bytes: &[u8]) -> Result<Pipfile, PlanError> {
 }
 
 /// Adds a package that can be written as a requirement; what is in both groups stands there once.
-fn add(package: Package, out: &mut Pipfile) -> Result<(), &'static str> {
+fn add(package: Package, known: &mut BTreeSet<String>, out: &mut Pipfile) -> Result<(), &'static str> {
     package.line()?;
-    if !out.packages.iter().any(|known| known.name == package.name) {
+    if known.insert(package.name.clone()) {
         out.packages.push(package);
     }
     Ok(())

@@ -97,6 +97,14 @@ fn what_could_reach_beyond_the_build_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_dockerfile_may_be_long_but_not_without_end() {
+    let of = |lines: usize| format!("FROM x:1\n{}", "RUN echo 0123456789abcdef\n".repeat(lines));
+    assert_eq!(judge(&of(4000)).map_err(|fault| fault.message), Ok(()));
+    let fault = judge(&of(6000)).unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.file.is_some()), ("environment-file-too-large", true), "{fault}");
+}
+
+#[test]
 fn a_file_that_is_no_dockerfile_is_refused() {
     for text in
         ["", "# only\n", "{\"syntax\": \"evil\"}\n", "FROM\n", "FROM a\nRUN x\0y\n", "FROM a AS b\nFROM c AS b\n"]
