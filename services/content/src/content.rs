@@ -175,16 +175,20 @@ impl Shared {
         let mut walk = Walk::new(limits, task);
         walk.add(&store, store.tree_of(commit)?, "")?;
         let mut notes = Vec::new();
-        let large = if self.config.large_files {
-            lfs::fetch(&mut session, &mut walk, &store, resolved.repo_url.as_url(), limits, task)?
-        } else {
-            let left = |path| format!("{path} is a Git LFS pointer; this site does not fetch large files.");
-            notes.extend(lfs::pointers(&walk, &store)?.into_iter().map(left));
-            Large::new()
-        };
+        let url = resolved.repo_url.as_url();
+        let mut large = Large::new();
+        if self.config.large_files {
+            let place = lfs::Place { prefix: "", url };
+            large = lfs::fetch(&mut session, &mut walk, &store, &place, limits, task)?;
+        }
         if self.config.submodules {
-            let mut submodules = Submodules::new(&self.forges, limits, &store, task);
+            let wanted = self.config.large_files.then_some(&mut large);
+            let mut submodules = Submodules::new(&self.forges, limits, &store, task, wanted);
             submodules.add_all(&mut session, &mut walk, &resolved.repo_url)?;
+        }
+        if !self.config.large_files {
+            let left = |path| format!("{path} is a Git LFS pointer; this site does not fetch large files.");
+            notes.extend(lfs::pointers(&walk, &store, url)?.into_iter().map(left));
         }
         let walked = walk.finish()?;
         let empty = walked.iter().filter(|(entry, _)| entry.kind == EntryKind::Submodule);

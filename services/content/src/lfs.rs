@@ -20,7 +20,7 @@ use crate::{Error, Limits};
 
 /// A larger file is no pointer.
 const MAX_POINTER: u64 = 1024;
-/// A `.gitattributes` is read up to this.
+/// A `.gitattributes` or `.lfsconfig` is read up to this.
 const MAX_ATTRIBUTES: u64 = 64 << 10;
 /// Files asked for at once.
 const BATCH: usize = 100;
@@ -44,23 +44,38 @@ struct Wanted {
     path: String,
 }
 
-/// The paths of all pointers.
-pub(crate) fn pointers(walk: &Walk<'_>, store: &ObjectStore) -> Result<Vec<String>, Error> {
-    Ok(find(walk, store)?.into_iter().map(|wanted| wanted.path).collect())
+/// A repository in a walk.
+pub(crate) struct Place<'a> {
+    /// Its directory; empty for the outermost.
+    pub(crate) prefix: &'a str,
+    pub(crate) url: &'a Url,
 }
 
-/// Fetches what the pointers of the repository at `url` name.
+impl Place<'_> {
+    fn holds(&self, path: &str) -> bool {
+        self.prefix.is_empty() || path.strip_prefix(self.prefix).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// The paths of all pointers, of submodules too.
+pub(crate) fn pointers(walk: &Walk<'_>, store: &ObjectStore, url: &Url) -> Result<Vec<String>, Error> {
+    Ok(find(walk, store, &Place { prefix: "", url })?.into_iter().map(|wanted| wanted.path).collect())
+}
+
+/// Fetches what the pointers of the repository at `place` name, before any of its submodules is in the walk.
 pub(crate) fn fetch(
     session: &mut Session,
     walk: &mut Walk<'_>,
     store: &ObjectStore,
-    url: &Url,
+    place: &Place<'_>,
     limits: Limits,
     task: &Task,
 ) -> Result<Large, Error> {
     let mut large = Large::new();
     let mut waiting: BTreeMap<String, Wanted> = BTreeMap::new();
-    for wanted in find(walk, store)? {
+    let found = find(walk, store, place)?;
+    let own = if found.is_empty() { None } else { configured(walk, store, place)? };
+    for wanted in found {
         if wanted.pointer.size > limits.max_blob {
             return Err(Error::over_bytes("one large file", limits.max_blob, "max_blob"));
         }
@@ -71,7 +86,7 @@ pub(crate) fn fetch(
     while !waiting.is_empty() {
         let batch: Vec<Wanted> =
             std::iter::from_fn(|| waiting.pop_first().map(|(_, wanted)| wanted)).take(BATCH).collect();
-        let mut answer = ask(session, url, &batch)?;
+        let mut answer = ask(session, place.url, own.as_ref(), &batch)?;
         for wanted in &batch {
             task.check("fetching large files")?;
             let failed = |reason: &str| Error::LargeFile { path: wanted.path.clone(), reason: reason.to_owned() };
@@ -96,8 +111,8 @@ pub(crate) fn fetch(
 }
 
 /// Every pointer, where some `.gitattributes` says that there are any.
-fn find(walk: &Walk<'_>, store: &ObjectStore) -> Result<Vec<Wanted>, Error> {
-    let files = || walk.found().iter().filter(|(entry, _)| entry.kind.is_file());
+fn find(walk: &Walk<'_>, store: &ObjectStore, place: &Place<'_>) -> Result<Vec<Wanted>, Error> {
+    let files = || walk.found().iter().filter(|(entry, _)| entry.kind.is_file() && place.holds(entry.path.as_str()));
     let mut used = false;
     for (entry, id) in files().filter(|(entry, _)| entry.path.file_name() == ".gitattributes") {
         if !used && entry.size <= MAX_ATTRIBUTES {
@@ -111,6 +126,35 @@ fn find(walk: &Walk<'_>, store: &ObjectStore) -> Result<Vec<Wanted>, Error> {
         }
     }
     Ok(found)
+}
+
+/// Where the repository's `.lfsconfig` says that its large files are, if it has one that says so.
+fn configured(walk: &Walk<'_>, store: &ObjectStore, place: &Place<'_>) -> Result<Option<Url>, Error> {
+    let path = if place.prefix.is_empty() { ".lfsconfig".to_owned() } else { format!("{}/.lfsconfig", place.prefix) };
+    let file = walk.found().iter().find(|(entry, _)| entry.kind.is_file() && entry.path.as_str() == path);
+    let Some((_, id)) = file else { return Ok(None) };
+    let text = store.blob(*id, MAX_ATTRIBUTES)?;
+    let Some(address) = address_in(&String::from_utf8_lossy(&text)) else { return Ok(None) };
+    match Url::parse(&address) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") => Ok(Some(url)),
+        _ => Err(Error::LargeFile { path, reason: "it names an address that cannot be used here".to_owned() }),
+    }
+}
+
+/// `url` of the section `[lfs]`, the last one counting, as in git's own files.
+fn address_in(text: &str) -> Option<String> {
+    let mut inside = false;
+    let mut found = None;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            inside = line.trim_matches(['[', ']']).trim().eq_ignore_ascii_case("lfs");
+        } else if let Some((key, value)) = line.split_once('=').filter(|_| inside)
+            && key.trim().eq_ignore_ascii_case("url")
+        {
+            found = Some(value.trim().trim_matches('"').to_owned());
+        }
+    }
+    found
 }
 
 /// Reads a pointer: a version line, then one `key value` a line.
@@ -180,7 +224,12 @@ struct Refused {
 }
 
 /// Where these files are, by their SHA-256.
-fn ask(session: &mut Session, url: &Url, batch: &[Wanted]) -> Result<BTreeMap<String, Found>, Error> {
+fn ask(
+    session: &mut Session,
+    repository: &Url,
+    own: Option<&Url>,
+    batch: &[Wanted],
+) -> Result<BTreeMap<String, Found>, Error> {
     let objects = batch.iter().map(|wanted| Asked { oid: &wanted.pointer.sha256, size: wanted.pointer.size }).collect();
     let question = Question { operation: "download", transfers: ["basic"], objects };
     let failed = |reason: String| Error::LargeFile {
@@ -190,7 +239,7 @@ fn ask(session: &mut Session, url: &Url, batch: &[Wanted]) -> Result<BTreeMap<St
     let body = serde_json::to_string(&question).map_err(|error| Error::Machine(error.to_string()))?;
     let mut text = Vec::new();
     session
-        .large_files(url, &body, MAX_ANSWER)
+        .large_files(repository, own, &body, MAX_ANSWER)
         .and_then(|mut stream| stream.read_to_end(&mut text).map_err(Error::from_stream))
         .map_err(|error| match error {
             limit @ (Error::Cancelled | Error::Timeout { .. }) => limit,
@@ -239,7 +288,7 @@ fn plain(text: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::parse;
+    use super::{address_in, parse};
 
     const SHA: &str = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
 
@@ -271,9 +320,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_address_is_that_of_the_section_of_its_name() {
+        let text = "# c\n[core]\n\turl = https://no\n[LFS]\n\turl = \"https://h/lfs\"\n\tlocksverify = false\n";
+        assert_eq!(address_in(text).as_deref(), Some("https://h/lfs"));
+        for text in ["", "url = https://no", "[lfs \"https://h\"]\nurl = https://no", "[lfs]\nlocksverify = true"] {
+            assert_eq!(address_in(text), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = address_in(&String::from_utf8_lossy(&bytes));
             let _ = parse(&bytes);
         }
     }

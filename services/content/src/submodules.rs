@@ -9,6 +9,7 @@ use bindery_core::{CommitId, EntryKind, RepoUrl};
 use git2::Oid;
 
 use crate::fetch::{Into, Target, fetch_commit};
+use crate::lfs::{self, Large};
 use crate::provider::Forges;
 use crate::remote::Session;
 use crate::store::ObjectStore;
@@ -26,6 +27,8 @@ pub(crate) struct Submodules<'a> {
     limits: Limits,
     store: &'a ObjectStore,
     task: &'a Task,
+    /// Where the contents of their large files go, when the site wants those.
+    large: Option<&'a mut Large>,
     count: usize,
 }
 
@@ -38,8 +41,14 @@ struct Parent {
 }
 
 impl<'a> Submodules<'a> {
-    pub(crate) const fn new(forges: &'a Forges, limits: Limits, store: &'a ObjectStore, task: &'a Task) -> Self {
-        Self { forges, limits, store, task, count: 0 }
+    pub(crate) const fn new(
+        forges: &'a Forges,
+        limits: Limits,
+        store: &'a ObjectStore,
+        task: &'a Task,
+        large: Option<&'a mut Large>,
+    ) -> Self {
+        Self { forges, limits, store, task, large, count: 0 }
     }
 
     /// Replaces each submodule that `.gitmodules` gives an address by its content.
@@ -59,7 +68,10 @@ impl<'a> Submodules<'a> {
                 }
                 let url = absolute(&parent.url, address).map_err(failed)?;
                 self.add(session, walk, &path, &url, commit).map_err(|error| match error {
-                    limit @ (Error::TooLarge { .. } | Error::Cancelled | Error::Timeout { .. }) => limit,
+                    limit @ (Error::TooLarge { .. }
+                    | Error::LargeFile { .. }
+                    | Error::Cancelled
+                    | Error::Timeout { .. }) => limit,
                     other => failed(other.to_string()),
                 })?;
                 parents.push(Parent { prefix: path.clone(), url, depth: parent.depth + 1 });
@@ -68,14 +80,26 @@ impl<'a> Submodules<'a> {
         Ok(())
     }
 
-    fn add(&self, session: &mut Session, walk: &mut Walk<'_>, path: &str, url: &RepoUrl, id: Oid) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        session: &mut Session,
+        walk: &mut Walk<'_>,
+        path: &str,
+        url: &RepoUrl,
+        id: Oid,
+    ) -> Result<(), Error> {
         let commit: CommitId =
             id.to_string().parse().map_err(|_| Error::Damaged("a submodule has no commit".to_owned()))?;
         let spellings = self.forges.spellings(url);
         let target = Target { commit: &commit, reference: None, spellings: &spellings, known: None };
         fetch_commit(session, &target, &Into { store: self.store, limits: self.limits, task: self.task })?;
         walk.replace_submodule(path);
-        walk.add(self.store, self.store.tree_of(&commit)?, path)
+        walk.add(self.store, self.store.tree_of(&commit)?, path)?;
+        if let Some(large) = &mut self.large {
+            let place = lfs::Place { prefix: path, url: url.as_url() };
+            large.extend(lfs::fetch(session, walk, self.store, &place, self.limits, self.task)?);
+        }
+        Ok(())
     }
 
     /// Path, from the outermost repository, to address, as `.gitmodules` has it.

@@ -15,7 +15,7 @@ mod support;
 use bindery_core::FaultBy;
 use sha2::{Digest as _, Sha256};
 use support::git_server::{Behaviour, LARGE};
-use support::repos::{Repo, RepoFile, file};
+use support::repos::{Repo, RepoFile, file, submodule};
 use support::{Site, fault};
 
 const ATTRIBUTES: &str = "*.csv filter=lfs diff=lfs merge=lfs -text\n";
@@ -80,6 +80,71 @@ async fn a_site_that_fetches_none_names_each() {
     assert_eq!(tree.read("a.csv", 1000).unwrap(), text.as_bytes());
     assert!(report.notes.len() == 1 && report.notes[0].contains("a.csv"), "{report:?}");
     assert_eq!(site.server.requests().large, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_large_files_of_a_submodule_come_from_its_own_host() {
+    let inner = Site::new();
+    let text = stored(&inner, b"inner content");
+    repository(&inner, "inner", &[file("data/a.csv", &text)]);
+    let commit = inner.resolve("inner", "HEAD").await.unwrap().revision.to_string();
+    let authority = inner.server.authority();
+    let allow = |config: &mut bindery_content::Config, large: bool| {
+        config.allow_hosts.push(authority.clone());
+        (config.submodules, config.large_files) = (true, large);
+    };
+    let modules = format!("[submodule \"m\"]\n\tpath = m\n\turl = {}/inner\n", inner.server.url());
+    let files = |outer: &str| [file(".gitmodules", &modules), file("own.csv", outer), submodule("m", &commit)];
+
+    let site = Site::with(Behaviour::default(), |config| allow(config, true));
+    let own = stored(&site, b"outer content");
+    repository(&site, "outer", &files(&own));
+    let (tree, report) = site.fetch("outer", "HEAD").await.unwrap();
+    assert_eq!(tree.read("own.csv", 100).unwrap(), b"outer content");
+    assert_eq!(tree.read("m/data/a.csv", 100).unwrap(), b"inner content");
+    assert!(report.notes.is_empty(), "{report:?}");
+    assert_eq!((site.server.requests().large, inner.server.requests().large), (2, 2));
+
+    let site = Site::with(Behaviour::default(), |config| allow(config, false));
+    repository(&site, "outer", &files(&own));
+    let (tree, report) = site.fetch("outer", "HEAD").await.unwrap();
+    assert_eq!(tree.read("m/data/a.csv", 1000).unwrap(), text.as_bytes());
+    assert_eq!(report.notes.len(), 2, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_may_say_where_its_large_files_are() {
+    let elsewhere = Site::new();
+    let text = stored(&elsewhere, b"content");
+    let authority = elsewhere.server.authority();
+    let config = |url: &str| file(".lfsconfig", format!("[lfs]\n\turl = {url}\n"));
+    let there = format!("{}/any/info/lfs", elsewhere.server.url());
+
+    let site = Site::with(Behaviour::default(), |config| config.allow_hosts.push(authority));
+    repository(&site, "pointed", &[file("a.csv", &text), config(&there)]);
+    let (tree, _) = site.fetch("pointed", "HEAD").await.unwrap();
+    assert_eq!(tree.read("a.csv", 100).unwrap(), b"content");
+    assert_eq!((site.server.requests().large, elsewhere.server.requests().large), (0, 2));
+
+    // Only where the site's rules let any repository go.
+    let asked = elsewhere.server.requests().large;
+    let strict = Site::new();
+    for url in
+        [there.as_str(), "http://169.254.169.254/lfs", "ssh://h/lfs", "file:///etc", "https://u:p@h/lfs", "no address"]
+    {
+        let name = format!("r{}", url.len());
+        repository(&strict, &name, &[file("a.csv", &text), config(url)]);
+        let refused = fault(strict.fetch(&name, "HEAD").await);
+        assert_eq!(
+            (refused.by, refused.code.as_str()),
+            (FaultBy::User, "large-file-unavailable"),
+            "{url}: {refused:?}"
+        );
+    }
+    assert_eq!((strict.server.requests().large, elsewhere.server.requests().large), (0, asked));
+    // Where there is no large file, it is a file like any other.
+    repository(&strict, "none", &[config("ssh://h/lfs")]);
+    assert!(strict.fetch("none", "HEAD").await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,9 +14,16 @@ use crate::Error;
 const KIND: &str = "application/vnd.git-lfs+json";
 
 impl Session {
-    /// Asks the host of `repository` where files are; the answer, of at most `limit` bytes.
-    pub(crate) fn large_files(&mut self, repository: &Url, body: &str, limit: u64) -> Result<impl Read, Error> {
-        let address = batch_address(repository)?;
+    /// Asks the host of `repository`, or the server `own` that it names for this, where files are; the answer, of at most `limit`
+    /// bytes.
+    pub(crate) fn large_files(
+        &mut self,
+        repository: &Url,
+        own: Option<&Url>,
+        body: &str,
+        limit: u64,
+    ) -> Result<impl Read + use<>, Error> {
+        let address = own.map_or_else(|| batch_address(repository), own_batch_address)?;
         let stream = self.client().batch(&address, body)?;
         Ok(self.metered(stream, &address, limit))
     }
@@ -91,9 +98,15 @@ fn batch_address(repository: &Url) -> Result<Url, Error> {
     Url::parse(&format!("{base}{dot_git}/info/lfs/objects/batch")).map_err(|error| Error::Address(error.to_string()))
 }
 
+/// Where a server is asked whose address was given in full.
+fn own_batch_address(server: &Url) -> Result<Url, Error> {
+    let base = server.as_str().trim_end_matches('/');
+    Url::parse(&format!("{base}/objects/batch")).map_err(|error| Error::Address(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{batch_address, is_passed_on};
+    use super::{batch_address, is_passed_on, own_batch_address};
 
     #[test]
     fn a_host_is_asked_below_the_repositorys_address() {
@@ -101,6 +114,8 @@ mod tests {
             let asked = batch_address(&given.parse().unwrap()).unwrap();
             assert_eq!(asked.as_str(), "https://h/o/r.git/info/lfs/objects/batch", "{given}");
         }
+        let own = own_batch_address(&"https://lfs.h/o/r/".parse().unwrap()).unwrap();
+        assert_eq!(own.as_str(), "https://lfs.h/o/r/objects/batch");
     }
 
     #[test]
