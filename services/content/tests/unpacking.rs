@@ -12,7 +12,8 @@
 
 mod support;
 
-use bindery_core::Fault;
+use bindery_core::seams::ContentProvider;
+use bindery_core::{Fault, FaultBy};
 use serde_json::json;
 use support::archive::{Archive, Member, member, tar_entry, tar_gz, zip};
 use support::{fault, paths};
@@ -204,4 +205,36 @@ async fn long_names_are_put_together() {
         regular("top"),
     ];
     assert_eq!(unpacked("a.tar.gz", tar_gz(&pax)).await.unwrap(), [long.as_str(), "top"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_changed_byte_makes_unpacking_fail_of_itself() {
+    let archive =
+        Archive::with(|config| (config.max_bytes, config.max_blob, config.max_entries) = (1 << 20, 1 << 20, 100));
+    let link = Member { mode: 0o120_777, deflate: false, ..member("d/l", "a") };
+    let zipped = zip(&[member("d/a", "some content, some content"), link]);
+    let long = tar_entry("././@LongLink", EntryType::GNULongName, "", b"d/name\0");
+    let pax = tar_entry("x", EntryType::XHeader, "", b"12 path=d/b\n");
+    let mut plain = [long, regular("x"), pax, regular("x"), tar_entry("h", EntryType::Link, "d/b", b"")].concat();
+    plain.extend([0; 1024]);
+    for (name, good) in [("a.zip", zipped), ("a.tar", plain)] {
+        let file = json!({"key": name, "links": {"self": format!("{}/content", archive.url())}});
+        let id = u64::try_from(good.len()).unwrap();
+        archive.json(&format!("/api/records/{id}"), json!({"id": id, "files": [file]}));
+        let resolved = archive.resolve("zenodo", &format!("10.5281/zenodo.{id}")).await.unwrap();
+        archive.file("/content", good.clone());
+        assert!(archive.content.fetch(&resolved).await.is_ok(), "{name}");
+        // Of a tar file's padding, only some.
+        let places = (0..good.len()).filter(|at| name == "a.zip" || good[*at] != 0 || at % 64 == 0);
+        for at in places {
+            for change in [0x01, 0x80] {
+                let mut bad = good.clone();
+                bad[at] ^= change;
+                archive.file("/content", bad);
+                if let Err(refused) = archive.content.fetch(&resolved).await {
+                    assert_ne!(refused.by, FaultBy::Us, "{name} at {at}: {refused:?}");
+                }
+            }
+        }
+    }
 }
