@@ -120,6 +120,11 @@ export class BuildModel {
     return "";
   }
 
+  /** Whether there is an image, whatever became of it. */
+  get built(): boolean {
+    return this.stage("build") === "done" || this.stage("build") === "kept";
+  }
+
   stage(stage: Stage): StageStatus {
     return this.#reached.get(stage) ?? "todo";
   }

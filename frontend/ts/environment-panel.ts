@@ -4,8 +4,10 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { type Choice, chosenBy, type Plan } from "./plan";
 
 export class EnvironmentPanel extends LitElement {
-  static override properties = { plan: { attribute: false } };
+  static override properties = { plan: { attribute: false }, recordUrl: { attribute: false } };
   plan: Plan | undefined;
+  /** Where the build's records are, once there is an image to have them of. */
+  recordUrl: string | undefined;
 
   protected override createRenderRoot(): HTMLElement {
     this.replaceChildren();
@@ -30,7 +32,7 @@ export class EnvironmentPanel extends LitElement {
         ${files("Files used", plan.used.map(({ file, for: what }) => [file, what]))}
         ${plan.used.length === 0 && !plan.dockerfile ? html`<p class="note">No file says what the repository needs: it gets what the base image has.</p>` : nothing}
         ${files("Files not used", plan.ignored.map(({ file, reason }) => [file, reason]))}
-        ${steps(plan)}
+        ${steps(plan)} ${records(this.recordUrl)}
       </section>
     `;
   }
@@ -58,6 +60,12 @@ function files(title: string, rows: [string, string][]): unknown {
     <dl class="files">
       ${rows.map(([file, what]) => html`<div><dt><code>${file}</code></dt><dd>${what}</dd></div>`)}
     </dl>`;
+}
+
+function records(url: string | undefined): unknown {
+  if (!url) return nothing;
+  return html`<p class="records">What the image was made of: <a href=${`${url}/provenance`}>provenance</a>,
+    <a href=${`${url}/bill-of-materials`}>every package in it</a>.</p>`;
 }
 
 function steps(plan: Plan): unknown {

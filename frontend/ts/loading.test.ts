@@ -333,4 +333,25 @@ describe("a lost connection", () => {
     const links = [...document.querySelectorAll(".log-tools a")];
     expect(links.map((link) => [link.getAttribute("href"), link.getAttribute("download")])).toEqual([[`/hub/builds/${id}/log`, null], [`/hub/builds/${id}/log`, "g-r.log.txt"]]);
   });
+
+  it("links to what the image was made of once there is one, also when the launch then fails", async () => {
+    start();
+    const id = `b-${"1".repeat(32)}`;
+    const say = (event: object, at: number) => source.onmessage?.(new MessageEvent("message", { data: JSON.stringify(event), lastEventId: `${id}.${at}` }));
+    const links = () => [...document.querySelectorAll("environment-panel .records a")].map((link) => link.getAttribute("href"));
+    say({ phase: "building", message: "Planned\n", plan: { steps: [], used: [] } }, 1);
+    await drawn();
+    expect(links()).toEqual([]);
+    say({ phase: "built", message: "Built\n", imageName: "a:b" }, 2);
+    send({ phase: "launching", message: "Launching\n" }, { phase: "failed", message: "no seat\n" });
+    await drawn();
+    expect(links()).toEqual([`/hub/builds/${id}/provenance`, `/hub/builds/${id}/bill-of-materials`]);
+  });
+
+  it("links to no records of a build that failed", async () => {
+    start();
+    send({ phase: "building", message: "Planned\n", plan: { steps: [], used: [] }, build_id: "b-1" }, { phase: "failed", message: "no\n" });
+    await drawn();
+    expect(document.querySelector("environment-panel .records")).toBeNull();
+  });
 });

@@ -49,7 +49,10 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
     queued = false;
     progress.requestUpdate();
     log.requestUpdate();
-    if (environment) environment.plan = model.plan;
+    if (environment) {
+      environment.plan = model.plan;
+      environment.recordUrl = model.built && model.buildId ? `${baseUrl}builds/${model.buildId}` : undefined;
+    }
     if (model.buildId) log.dataset.buildLogUrl ??= `${baseUrl}builds/${model.buildId}/log`;
     root.title = model.phase === "waiting" ? title : `${model.label}: ${repository}`;
   };

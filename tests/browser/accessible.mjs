@@ -28,6 +28,7 @@ const begun = [
   line("pip", "10%\r55%\r100%"),
   line("pip", "a".repeat(400)),
 ];
+const launching = [...begun, { phase: "built", message: "Built image, launching...\n" }, { phase: "launching", message: "Launching server...\n" }];
 const failed = [
   ...begun,
   { phase: "building", message: "", step: step("pip", "failed", { duration_ms: 83_000 }) },
@@ -52,6 +53,7 @@ const STATES = [
   { name: "not-found", path: "no/such/page", ready: "h1" },
   { name: "bad-link", path: "v2/gh/org", ready: "h1" },
   { name: "loading", path: LOADING, events: begun, ready: "#build-log .line" },
+  { name: "launching", path: LOADING, events: launching, ready: "environment-panel .records" },
   { name: "failure", path: LOADING, events: failed, ready: "#failure:not([hidden])" },
 ];
 
