@@ -34,7 +34,8 @@ pub struct Config {
     /// A PEM file of certificate authorities on the engine's host that sessions trust in place of their image's own. Mounted
     /// read-only, never copied into an image.
     pub ca_bundle: Option<PathBuf>,
-    /// The origin whose pages may call a session's server from a browser (`*` for any); empty for none but its own.
+    /// The origin whose pages may call a session's server from a browser; empty for none but its own. `*`, any, is what pages that run
+    /// code in a session of their own need (thebe, for one): they hold its token, and a page that does not gets nothing.
     pub allow_origin: String,
     /// How this process reaches the proxy, to see that a session answers through it. Default: the proxy's port on loopback.
     pub probe_url: Option<Url>,
@@ -84,7 +85,7 @@ impl Default for Config {
             runtime: String::new(),
             seccomp_profile: None,
             ca_bundle: None,
-            allow_origin: String::new(),
+            allow_origin: "*".to_owned(),
             probe_url: None,
             max_sessions: 100,
             max_per_repository: 100,
