@@ -1,11 +1,9 @@
 //! `Project.toml` and `Manifest.toml`: what a Julia project needs, as far as a plan must know.
 
-use toml::de::{DeTable, DeValue};
-
 use crate::PlanError;
 use crate::error::shown;
 use crate::parse::julia_compat::{Compat, JuliaVersion};
-use crate::parse::text;
+use crate::parse::toml;
 
 /// A project file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,80 +33,50 @@ pub(crate) struct Manifest {
 
 /// Reads a `Project.toml`.
 pub(crate) fn project(file: &str, bytes: &[u8]) -> Result<Project, PlanError> {
-    let text = text::decode(file, bytes)?;
-    let table = parse(file, &text)?;
-    let table = table.get_ref();
-    let julia = match find(table, "compat").and_then(|(value, _)| as_table(value)).and_then(|it| find(it, "julia")) {
-        None => None,
-        Some((value, at)) => {
-            let line = text::line_at(&text, at);
-            let written = value.as_str().unwrap_or_default();
-            let compat = Compat::parse(written).ok_or_else(|| {
-                let message = format!("{:?} is not a requirement on Julia.", shown(written));
-                PlanError::line(file, line, message, "Write it as julia = \"1.9\" or julia = \"1.6, 1.9\".")
-            })?;
-            Some((written.to_owned(), compat, line))
-        }
-    };
-    let sources = find(table, "sources").and_then(|(value, _)| as_table(value));
-    Ok(Project {
-        julia,
-        is_package: find(table, "name").is_some() && find(table, "uuid").is_some(),
-        has_dependencies: find(table, "deps").and_then(|(value, _)| as_table(value)).is_some_and(|it| !it.is_empty()),
-        path_line: sources
-            .and_then(|sources| sources.iter().find_map(|(_, source)| find(as_table(source.get_ref())?, "path")))
-            .map(|(_, at)| text::line_at(&text, at)),
-        text: text.clone(),
+    toml::with(file, bytes, |root| {
+        let julia = match root.at(&["compat", "julia"]) {
+            None => None,
+            Some(node) => {
+                let written = node.text().unwrap_or_default();
+                let compat = Compat::parse(written).ok_or_else(|| {
+                    let message = format!("{:?} is not a requirement on Julia.", shown(written));
+                    node.wrong(message, "Write it as julia = \"1.9\" or julia = \"1.6, 1.9\".")
+                })?;
+                Some((written.to_owned(), compat, node.line()))
+            }
+        };
+        let below = |key: &str| root.get(key).map(|table| table.entries()).unwrap_or_default();
+        Ok(Project {
+            julia,
+            is_package: root.get("name").is_some() && root.get("uuid").is_some(),
+            has_dependencies: !below("deps").is_empty(),
+            path_line: below("sources").iter().find_map(|(_, source)| source.get("path")).map(|path| path.line()),
+            text: root.source().to_owned(),
+        })
     })
 }
 
 /// Reads a `Manifest.toml` of either format.
 pub(crate) fn manifest(file: &str, bytes: &[u8]) -> Result<Manifest, PlanError> {
-    let text = text::decode(file, bytes)?;
-    let table = parse(file, &text)?;
-    let table = table.get_ref();
-    let julia = match find(table, "julia_version") {
-        None => None,
-        Some((value, at)) => {
-            let line = text::line_at(&text, at);
-            let written = value.as_str().unwrap_or_default();
-            let version = JuliaVersion::parse(written).ok_or_else(|| {
-                let message = format!("{:?} is not a release of Julia.", shown(written));
-                PlanError::line(file, line, message, "Write the manifest with a release: julia_version = \"1.9.4\".")
-            })?;
-            Some((version, line))
-        }
-    };
-    // The packages are tables of the file in the first format, and of `deps` in the second.
-    let second = find(table, "manifest_format").is_some();
-    let packages = if second { find(table, "deps").and_then(|(value, _)| as_table(value)) } else { Some(table) };
-    let path = packages.into_iter().flat_map(DeTable::iter).find_map(|(_, entries)| {
-        let DeValue::Array(entries) = entries.get_ref() else { return None };
-        entries.iter().find_map(|entry| find(as_table(entry.get_ref())?, "path"))
-    });
-    Ok(Manifest { julia, path_line: path.map(|(_, at)| text::line_at(&text, at)), text: text.clone() })
-}
-
-fn parse<'a>(file: &str, text: &'a str) -> Result<toml::Spanned<DeTable<'a>>, PlanError> {
-    DeTable::parse(text).map_err(|error| {
-        let line = text::line_at(text, error.span().map_or(0, |span| span.start));
-        // The parser's own words for what it expected; they hold nothing of the file.
-        let message = format!("The file is not TOML: {}.", error.message().lines().next().unwrap_or_default());
-        PlanError::line(file, line, message, "Correct the line, or write the file with Julia's package manager.")
+    toml::with(file, bytes, |root| {
+        let julia = match root.get("julia_version") {
+            None => None,
+            Some(node) => {
+                let written = node.text().unwrap_or_default();
+                let version = JuliaVersion::parse(written).ok_or_else(|| {
+                    let message = format!("{:?} is not a release of Julia.", shown(written));
+                    node.wrong(message, "Write the manifest with a release: julia_version = \"1.9.4\".")
+                })?;
+                Some((version, node.line()))
+            }
+        };
+        // The packages are tables of the file in the first format, and of `deps` in the second.
+        let second = root.get("manifest_format").is_some();
+        let packages = if second { root.get("deps") } else { Some(*root) };
+        let packages = packages.map(|packages| packages.entries()).unwrap_or_default();
+        let path = packages.iter().find_map(|(_, entries)| entries.items().iter().find_map(|entry| entry.get("path")));
+        Ok(Manifest { julia, path_line: path.map(|path| path.line()), text: root.source().to_owned() })
     })
-}
-
-/// The value of a key and where the key stands.
-fn find<'a, 'b>(table: &'a DeTable<'b>, name: &str) -> Option<(&'a DeValue<'b>, usize)> {
-    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
-    Some((value.get_ref(), key.span().start))
-}
-
-fn as_table<'a, 'b>(value: &'a DeValue<'b>) -> Option<&'a DeTable<'b>> {
-    match value {
-        DeValue::Table(table) => Some(table),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

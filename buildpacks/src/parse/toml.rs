@@ -37,6 +37,11 @@ pub(crate) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// The whole file as text: UTF-8, Unix line ends.
+    pub(crate) fn source(&self) -> &'a str {
+        self.source
+    }
+
     /// The line it begins on, from 1.
     pub(crate) fn line(&self) -> u32 {
         text::line_at(self.source, self.value.span().start)
