@@ -2,15 +2,19 @@
 
 use std::net::TcpListener;
 
-use actix_web::dev::{HttpServiceFactory, Service as _, ServiceRequest};
+use actix_web::body::MessageBody;
+use actix_web::dev::{HttpServiceFactory, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::{App, HttpServer, guard, web};
 use tokio_util::sync::CancellationToken;
 
-use crate::headers::{add_cors, preflight};
+use crate::headers::{add_cors, client_ip, preflight};
 use crate::{Error, Web, assets, builds, pages, plan, providers, status, stream};
+
+/// How the names of files end that pages of others show.
+const FILES: [&str; 3] = [".svg", ".png", ".ico"];
 
 /// Every route, on one screen.
 pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
@@ -21,6 +25,7 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             .service(program("/versions", web::get().to(status::versions)))
             .service(program("/health", web::route().guard(guard_read()).to(status::health)))
             .service(program("/api/repoproviders", web::get().to(providers::list)))
+            .service(program("/_config", web::get().to(providers::legacy)))
             .service(program("/builds/{id}", web::get().to(builds::record)))
             .service(program("/builds/{id}/log", web::get().to(builds::log)))
             .service(program("/builds/{id}/plan", web::get().to(plan::plan)))
@@ -32,6 +37,7 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
                 web::scope("")
                     .guard(guard_read())
                     .wrap(Compress::default())
+                    .wrap(from_fn(unbanned))
                     .route("/", web::to(pages::home))
                     .route("/about", web::to(pages::about))
                     .route("/launch", web::to(pages::launch_form))
@@ -62,14 +68,31 @@ fn program(path: &str, route: actix_web::Route) -> impl HttpServiceFactory + 'st
 /// Lets pages of the origins the site allows read the answer.
 async fn cors(
     request: ServiceRequest,
-    next: actix_web::middleware::Next<impl actix_web::body::MessageBody>,
-) -> Result<actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>, actix_web::Error> {
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let allowed =
         request.app_data::<web::Data<Web>>().map(|web| web.config.cors_allow_origin.clone()).unwrap_or_default();
     let mut response = next.call(request).await?;
     add_cors(response.headers_mut(), origin.as_deref(), &allowed);
     Ok(response)
+}
+
+/// Pages are not for banned networks; badges, which others' pages show, are.
+async fn unbanned(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let is_file = request.path().contains("/static/") || FILES.iter().any(|kind| request.path().ends_with(kind));
+    let banned = request.app_data::<web::Data<Web>>().filter(|_| !is_file).and_then(|web| {
+        let client = client_ip(request.request(), &web.config.trusted_proxies)?;
+        let network = web.policy.banned_network(client)?;
+        Some(pages::banned(web, &network.to_string()))
+    });
+    match banned {
+        Some(response) => Ok(request.into_response(response).map_into_right_body()),
+        None => Ok(next.call(request).await?.map_into_left_body()),
+    }
 }
 
 /// Serves on `listener` until `shutdown`, then closes: open streams are told nothing and resume elsewhere.

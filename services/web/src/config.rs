@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bindery_core::Network;
+use bindery_core::{Network, Secret};
 use serde::{Deserialize, Serialize};
 
 /// `[web]`.
@@ -25,6 +25,32 @@ pub struct Config {
     pub linger_seconds: u64,
     /// The most event streams open at once.
     pub max_streams: usize,
+    /// What build tokens are signed with, as hexadecimal digits or any text; the same in every process of a site. Not set: this
+    /// process makes its own.
+    #[serde(skip_serializing)]
+    pub build_token_secret: Option<Secret>,
+    /// Seconds for which the token of a page is good.
+    pub build_token_seconds: u64,
+    /// Whether a token is good only at the host whose page carries it.
+    pub build_token_check_origin: bool,
+    /// Whether a visit needs a token, so that only our own pages and the operator can start anything.
+    pub require_build_token: bool,
+    /// Builds that one address may start in `rate_limit_seconds` without a build token; 0 is no limit. What is built already, or
+    /// being built, does not count.
+    pub rate_limit_builds: u32,
+    /// Seconds in which a used-up allowance is whole again.
+    pub rate_limit_seconds: u64,
+    /// Networks that are served nothing but `/versions` and `/health`.
+    pub ban_networks: Vec<Network>,
+    /// Regular expressions for what is not served: how `provider/repository/ref`, or a repository's address, begins.
+    pub banned_specs: Vec<String>,
+    /// The same for what is served; empty is everything. A ban wins.
+    pub allowed_specs: Vec<String>,
+    /// Where each launch is noted, as archives of BinderHub's launches have it: a file, or `log`. Empty: nowhere.
+    pub launch_events: String,
+    /// What the operator's programs send as `Authorization: Bearer`. Not set: nobody is the operator.
+    #[serde(skip_serializing)]
+    pub api_token: Option<Secret>,
     /// Where GitHub repositories are linked to.
     pub github_url: String,
     /// Where GitLab repositories are linked to.
@@ -48,6 +74,17 @@ impl Default for Config {
             keepalive_seconds: 15,
             linger_seconds: 60,
             max_streams: 10_000,
+            build_token_secret: None,
+            build_token_seconds: 300,
+            build_token_check_origin: true,
+            require_build_token: false,
+            rate_limit_builds: 10,
+            rate_limit_seconds: 3600,
+            ban_networks: Vec::new(),
+            banned_specs: Vec::new(),
+            allowed_specs: Vec::new(),
+            launch_events: String::new(),
+            api_token: None,
             github_url: "https://github.com".to_owned(),
             gitlab_url: "https://gitlab.com".to_owned(),
             codeberg_url: "https://codeberg.org".to_owned(),

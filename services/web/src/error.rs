@@ -8,6 +8,14 @@ pub enum Error {
     /// A page template is broken.
     #[error("page template: {0}")]
     Pages(String),
+    /// A regular expression of the settings is none.
+    #[error("{setting}: {message}")]
+    Pattern {
+        /// Where it stands.
+        setting: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -31,6 +31,11 @@ fn allowed_origin(origin: Option<&str>, allowed: &[String]) -> Option<String> {
     origin.filter(|origin| allowed.iter().any(|entry| entry.trim_end_matches('/') == *origin)).map(str::to_owned)
 }
 
+/// Whether pages of this origin may read what programs read.
+pub(crate) fn is_allowed_origin(origin: Option<&str>, allowed: &[String]) -> bool {
+    allowed_origin(origin, allowed).is_some()
+}
+
 /// Adds what lets pages of other origins read this answer.
 pub(crate) fn add_cors(headers: &mut HeaderMap, origin: Option<&str>, allowed: &[String]) {
     // Also of an answer that the asking origin may not read: a cache must not give it to one that may.
@@ -53,16 +58,16 @@ pub(crate) fn preflight() -> HttpResponse {
 }
 
 /// The visitor's address: the peer's, or, when the peer is a trusted proxy, the right-most address of `X-Forwarded-For` that is not
-/// one itself. Empty when unknown.
-pub(crate) fn client_ip(request: &HttpRequest, trusted: &[Network]) -> String {
-    let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return String::new() };
+/// one itself.
+pub(crate) fn client_ip(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
     let forwarded = request
         .headers()
         .get_all("x-forwarded-for")
         .filter_map(|value| value.to_str().ok())
         .collect::<Vec<_>>()
         .join(",");
-    client_of(peer, &forwarded, trusted).to_string()
+    Some(client_of(peer, &forwarded, trusted))
 }
 
 fn client_of(peer: IpAddr, forwarded: &str, trusted: &[Network]) -> IpAddr {

@@ -15,6 +15,11 @@
 //! | `plan.rs` | the plan a build follows |
 //! | `status.rs` | `/health`, `/versions`, `/metrics` |
 //! | `providers.rs` | `/api/repoproviders` |
+//! | `gate.rs` | who may start something: origins, banned networks, the operator, build tokens |
+//! | `tokens.rs` | build tokens: a page we served may start what it is for |
+//! | `limits.rs` | how many builds one address may start |
+//! | `policy.rs` | networks and repositories that are not served |
+//! | `launches.rs` | a line of JSON for each launch |
 //! | `headers.rs` | content security policy, CORS, and who the visitor is behind proxies |
 //! | `metrics.rs` | what is counted |
 
@@ -23,17 +28,23 @@ mod assets;
 mod builds;
 mod config;
 mod error;
+mod gate;
 mod headers;
+mod launches;
+mod limits;
 mod metrics;
 mod pages;
 mod plan;
+mod policy;
 mod providers;
 mod status;
 mod stream;
+mod tokens;
 mod visit;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bindery_core::seams::{ContentProvider, EventLog, Provenances, Queue, SessionStore};
 use bindery_frontend::Pages;
@@ -57,6 +68,10 @@ pub struct Web {
     pages: Pages,
     metrics: Arc<Metrics>,
     checks: status::Checks,
+    policy: policy::Policy,
+    tokens: tokens::BuildTokens,
+    limits: limits::Limits,
+    launches: launches::LaunchEvents,
 }
 
 /// The outside worlds the web role uses.
@@ -78,7 +93,7 @@ impl Web {
     /// the same in every process of a site. `checks` are shown by `/health` in this order.
     ///
     /// # Errors
-    /// A template does not compile.
+    /// A template or a pattern of the settings does not compile.
     pub fn new(
         config: Config,
         recipe: String,
@@ -89,6 +104,26 @@ impl Web {
         let Seams { content, queue, events, sessions, provenances } = seams;
         let pages = Pages::new().map_err(|error| Error::Pages(error.to_string()))?;
         let checks = status::Checks::new(checks);
-        Ok(Self { config, recipe, content, queue, events, sessions, provenances, pages, metrics, checks })
+        let policy = policy::Policy::new(&config)?;
+        let secret = config.build_token_secret.as_ref();
+        let tokens = tokens::BuildTokens::new(secret, config.build_token_seconds, config.build_token_check_origin);
+        let limits = limits::Limits::new(config.rate_limit_builds, Duration::from_secs(config.rate_limit_seconds));
+        let launches = launches::LaunchEvents::new(&config.launch_events);
+        Ok(Self {
+            config,
+            recipe,
+            content,
+            queue,
+            events,
+            sessions,
+            provenances,
+            pages,
+            metrics,
+            checks,
+            policy,
+            tokens,
+            limits,
+            launches,
+        })
     }
 }

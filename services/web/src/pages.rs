@@ -3,16 +3,15 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bindery_core::{AsOf, Provider, RepoSpec, SpecError};
+use bindery_core::{AsOf, Provider, RepoSpec, SpecError, Timestamp};
 use bindery_frontend::{AboutPage, ErrorPage, FormValues, HomePage, LoadingPage, Shell};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::Web;
 use crate::headers::{content_security_policy, nonce};
-use crate::providers;
 use crate::stream::query_value;
+use crate::{Web, gate, providers};
 
 /// The form of the home page, submitted without script.
 #[derive(Debug, Default, Deserialize)]
@@ -107,8 +106,13 @@ pub(crate) async fn loading(request: HttpRequest, web: web::Data<Web>) -> HttpRe
         Err(error) => return bad_link(&web, &error),
     };
     let repository_url = providers::page(&spec, &web.config);
+    let mut shell = web.shell();
+    let token = web.tokens.mint(provider, raw_spec, &gate::host_of(request.headers()), Timestamp::now());
+    if let Value::Object(config) = &mut shell.page_config {
+        config.insert("buildToken".to_owned(), token.into());
+    }
     let page = LoadingPage {
-        shell: web.shell(),
+        shell,
         provider: provider.to_owned(),
         provider_name: spec.provider.display_name().to_owned(),
         spec: raw_spec.trim_end_matches('/').to_owned(),
@@ -150,6 +154,11 @@ fn bad_link(web: &Web, error: &SpecError) -> HttpResponse {
 /// The answer to every path that is not one of ours.
 pub(crate) fn not_found(web: &Web) -> HttpResponse {
     error_page(web, StatusCode::NOT_FOUND, "This page does not exist", "Nothing is at this address.", None)
+}
+
+/// The answer to someone of a network that is not served.
+pub(crate) fn banned(web: &Web, network: &str) -> HttpResponse {
+    error_page(web, StatusCode::FORBIDDEN, "You are not served here", &gate::banned(network).message, None)
 }
 
 /// The default route.

@@ -12,6 +12,23 @@ pub(crate) async fn list(web: web::Data<Web>) -> HttpResponse {
     HttpResponse::Ok().json(display(&web.config))
 }
 
+/// `GET /_config`: what older programs ask for instead.
+pub(crate) async fn legacy(web: web::Data<Web>) -> HttpResponse {
+    let mut labels = serde_json::Map::new();
+    for provider in display(&web.config).as_array().into_iter().flatten() {
+        let Some(id) = provider.get("id").and_then(Value::as_str) else { continue };
+        let has_ref = provider.pointer("/ref/enabled").and_then(Value::as_bool).unwrap_or(true);
+        labels.insert(
+            id.to_owned(),
+            json!({
+                "text": provider.pointer("/repo/label"), "tag_text": "Git ref (branch, tag, or commit)",
+                "ref_prop_disabled": !has_ref, "label_prop_disabled": !has_ref,
+            }),
+        );
+    }
+    HttpResponse::Ok().json(labels)
+}
+
 /// Every provider's display configuration; the first is the form's default.
 pub(crate) fn display(config: &Config) -> Value {
     Provider::ALL.into_iter().map(|provider| of_provider(provider, config)).collect()

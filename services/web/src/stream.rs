@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bindery_core::{EventBody, Fault};
+use bindery_core::{EventBody, Fault, Timestamp};
 use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::mpsc;
 
-use crate::Web;
 use crate::headers::client_ip;
+use crate::limits::Allowance;
 use crate::visit::Visit;
 use crate::wire::{Message, StreamId};
+use crate::{Web, gate};
 
 /// Events a slow client may fall behind by before its visit waits for it. Others are not delayed: each has its own.
 const BEHIND: usize = 256;
@@ -53,29 +54,45 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
         let fault = Fault::user("not-acceptable", "Missing Accept header: text/event-stream");
         return respond(once(Message::of_body(&EventBody::failed(fault), Some(400))));
     }
+    // The raw path: escapes must not be decoded before the provider's grammar has split it.
+    let base = web.config.base_path();
+    let tail = request.uri().path().strip_prefix(&format!("{base}build/")).unwrap_or_default();
+    let (provider, raw_spec) = tail.split_once('/').unwrap_or((tail, ""));
+    let pass = match gate::pass(&request, &web, provider, raw_spec) {
+        Ok(pass) => pass,
+        Err((fault, status)) => return respond(once(Message::of_body(&EventBody::failed(fault), Some(status)))),
+    };
+    let allowance = pass.counted.and_then(|client| web.limits.allowance(client, tokio::time::Instant::now()));
     let Some(open) = web.metrics.streams().open(web.config.max_streams) else {
         let fault = Fault::us("too-many-streams", "This service is watched by too many people right now.")
             .hint("Try again in a minute.");
         return respond(once(Message::of_body(&EventBody::failed(fault), Some(503))));
     };
-    // The raw path: escapes must not be decoded before the provider's grammar has split it.
-    let base = web.config.base_path();
-    let tail = request.uri().path().strip_prefix(&format!("{base}build/")).unwrap_or_default();
-    let (provider, raw_spec) = tail.split_once('/').unwrap_or((tail, ""));
+    let client = client_ip(&request, &web.config.trusted_proxies);
     let visit = Visit {
         provider: provider.to_owned(),
         raw_spec: raw_spec.to_owned(),
         as_of: query_value(request.query_string(), "as_of").filter(|day| !day.is_empty()),
-        client_ip: client_ip(&request, &web.config.trusted_proxies),
+        client_ip: client.map(|client| client.to_string()).unwrap_or_default(),
         resume: last_event_id(headers, request.query_string()),
         build_only: query_flag(request.query_string(), "build_only"),
+        pass,
     };
     let (sender, receiver) = mpsc::channel(BEHIND);
     let config = web.config.clone();
     // Its own task: dropping the response drops the receiver, which ends the task at its next event.
     actix_web::rt::spawn(async move { web.visit(visit, sender).await });
     let keepalive = Duration::from_secs(config.keepalive_seconds.clamp(1, 25));
-    respond(stream(receiver, keepalive, Duration::from_secs(config.linger_seconds), open))
+    let mut response = respond(stream(receiver, keepalive, Duration::from_secs(config.linger_seconds), open));
+    if let Some(Allowance { limit, remaining, reset }) = allowance {
+        let reset = Timestamp::now().as_millis() / 1000 + reset;
+        for (name, value) in [("limit", u64::from(limit)), ("remaining", u64::from(remaining)), ("reset", reset)] {
+            if let Ok(name) = HeaderName::try_from(format!("x-ratelimit-{name}")) {
+                response.headers_mut().insert(name, HeaderValue::from(value));
+            }
+        }
+    }
+    response
 }
 
 fn respond<S>(body: S) -> HttpResponse

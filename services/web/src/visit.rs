@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Web;
+use crate::gate::Pass;
 use crate::metrics::LaunchPath;
 use crate::wire::{Message, StreamId};
 
@@ -34,6 +35,8 @@ pub(crate) struct Visit {
     pub(crate) resume: Option<StreamId>,
     /// End after the build.
     pub(crate) build_only: bool,
+    /// How they were let in.
+    pub(crate) pass: Pass,
 }
 
 /// The visitor has gone; nothing more needs telling.
@@ -59,6 +62,8 @@ enum MissingImage {
 enum Stop {
     Gone,
     Fault(Fault),
+    /// Too many builds of one address; in how many seconds there may be another.
+    Limited(u64),
 }
 
 impl From<Gone> for Stop {
@@ -87,6 +92,14 @@ impl Web {
         match self.visit_steps(&visit, &out).await {
             Ok(path) => self.metrics.visit_ready(path, started.elapsed()),
             Err(Stop::Gone) => self.metrics.visit_left(),
+            Err(Stop::Limited(seconds)) => {
+                self.metrics.visit_failed(FaultBy::User);
+                let message = format!("Rate limit exceeded. Try again in {seconds} seconds.");
+                let fault = Fault::user("rate-limited", message).retry(true);
+                let message = Message::of_body(&EventBody::failed(fault), Some(429)).with("retry_after", seconds);
+                // As below.
+                let _ = out.send(message).await;
+            }
             Err(Stop::Fault(fault)) => {
                 self.metrics.visit_failed(fault.by);
                 if fault.by == FaultBy::Us {
@@ -112,7 +125,11 @@ impl Web {
         let mut resumed = self.resumed_build(visit.resume).await?;
         let request = match &resumed {
             Some((record, _)) => record.request.clone(),
-            None => self.resolve(visit).await?,
+            None => {
+                let request = self.resolve(visit).await?;
+                self.count(visit, &request).await?;
+                request
+            }
         };
         for note in &request.resolved.notes {
             send(out, Message::of_body(&EventBody::message(Phase::Waiting, note.clone()), None)).await?;
@@ -149,11 +166,18 @@ impl Web {
                 send(out, Message::of_body(&done, None)).await?;
                 return Ok(launch_path);
             }
+            let resolved = &request.resolved;
             let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request) };
             match self.launch(launch, out, if last_try { MissingImage::Tell } else { MissingImage::Hold }).await? {
                 End::ImageMissing => self.forget_image(&request, out).await?,
-                End::Failed => return Ok(LaunchPath::LaunchFailed),
-                End::Built | End::Ready => return Ok(launch_path),
+                End::Failed => {
+                    self.launches.note(resolved, &visit.pass, false);
+                    return Ok(LaunchPath::LaunchFailed);
+                }
+                End::Built | End::Ready => {
+                    self.launches.note(resolved, &visit.pass, true);
+                    return Ok(launch_path);
+                }
             }
         }
         Ok(launch_path)
@@ -174,8 +198,19 @@ impl Web {
             Some(Ok(day)) => Some(day),
             None => None,
         };
+        self.policy.link(&spec)?;
         let resolved = self.content.resolve(&spec).await?;
+        self.policy.repository(&spec, &resolved.identity)?;
         Ok(BuildRequest::new(resolved, as_of, &self.recipe))
+    }
+
+    /// Counts a visit that will start a build, for those who are counted.
+    async fn count(&self, visit: &Visit, request: &BuildRequest) -> Result<(), Stop> {
+        let Some(client) = visit.pass.counted else { return Ok(()) };
+        if self.queue.find(&request.key).await?.is_some_and(|record| record.state.is_joinable()) {
+            return Ok(());
+        }
+        self.limits.take(client, tokio::time::Instant::now()).map_err(Stop::Limited)
     }
 
     /// Makes the next request for this image build it again.
@@ -295,7 +330,7 @@ async fn send(out: &mpsc::Sender<Message>, message: Message) -> Result<(), Gone>
 fn status_of(fault: &Fault) -> u16 {
     match (fault.by, fault.code.as_str()) {
         (FaultBy::User, "ref-not-found" | "repository-not-found") => 404,
-        (FaultBy::User, "host-not-allowed") => 403,
+        (FaultBy::User, "host-not-allowed" | "not-allowed") => 403,
         (FaultBy::User, _) => 400,
         (FaultBy::Upstream, _) => 502,
         (FaultBy::Us, "too-many-streams") => 503,

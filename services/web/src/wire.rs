@@ -61,6 +61,14 @@ impl Message {
         self
     }
 
+    /// With one more key.
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        if let Value::Object(map) = &mut self.data {
+            map.insert(key.to_owned(), value.into());
+        }
+        self
+    }
+
     /// The text of a server-sent event. JSON has no raw newline, so one `data:` line holds it whatever the repository wrote.
     pub(crate) fn encode(&self) -> String {
         let data = &self.data;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `stream.rs` | the shapes and order of events, and their ends |
 //! | `failures.rs` | each way to fail is one `failed` event |
+//! | `gate.rs` | who may start something |
 //! | `resume.rs` | a dropped stream goes on where it was |
 //! | `crowd.rs` | many watchers, slow ones, too many |
 //! | `builds.rs` | what a build leaves behind at its permanent address |
@@ -26,6 +27,8 @@ mod crowd;
 mod days;
 #[cfg(test)]
 mod failures;
+#[cfg(test)]
+mod gate;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
