@@ -11,7 +11,7 @@ use actix_web::{App, HttpServer, guard, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::headers::{add_cors, client_ip, preflight};
-use crate::{Error, Web, assets, builds, pages, plan, providers, status, stream};
+use crate::{Error, Web, assets, builds, operate, pages, plan, providers, status, stream};
 
 /// How the names of files end that pages of others show.
 const FILES: [&str; 3] = [".svg", ".png", ".ico"];
@@ -26,7 +26,14 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             .service(program("/health", web::route().guard(guard_read()).to(status::health)))
             .service(program("/api/repoproviders", web::get().to(providers::list)))
             .service(program("/_config", web::get().to(providers::legacy)))
-            .service(program("/builds/{id}", web::get().to(builds::record)))
+            .service(web::resource("/builds").route(web::get().to(operate::list)))
+            .service(
+                web::resource("/builds/{id}")
+                    .route(web::get().to(builds::record))
+                    .route(web::delete().to(operate::cancel))
+                    .route(web::method(Method::OPTIONS).to(|| async { preflight() }))
+                    .wrap(from_fn(cors)),
+            )
             .service(program("/builds/{id}/log", web::get().to(builds::log)))
             .service(program("/builds/{id}/plan", web::get().to(plan::plan)))
             .service(program("/builds/{id}/provenance", web::get().to(builds::provenance)))

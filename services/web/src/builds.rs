@@ -1,21 +1,26 @@
 //! A build at its permanent address: `/builds/<id>` and what is below it.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::{HttpResponse, web};
-use bindery_core::{BuildId, BuildState, Event, EventId, Fault, Provenance, Topic};
-use bytes::Bytes;
-use serde_json::json;
+use std::sync::Arc;
 
-use crate::Web;
-use crate::pages;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bindery_core::{BuildId, BuildRecord, BuildState, Event, EventId, Fault, Provenance, Topic};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::stream::query_value;
+use crate::{Web, pages, wire};
 
 /// Events read from the store at a time.
 pub(crate) const PAGE: usize = 1000;
 
-/// `GET /builds/<id>/log`: every line so far, as plain text, streamed in pages.
-pub(crate) async fn log(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
+/// `GET /builds/<id>/log`: every line so far, as plain text, streamed in pages. With `?format=json`, every event, one to a line.
+pub(crate) async fn log(request: HttpRequest, web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     let Some((id, _)) = find(&web, &id).await else { return pages::not_found(&web) };
     let web = web.into_inner();
+    if query_value(request.query_string(), "format").as_deref() == Some("json") {
+        return json_log(web, id);
+    }
     let pages = futures::stream::unfold((web, EventId::START), move |(web, after)| async move {
         let events = web.events.history(Topic::Build(id), after, PAGE).await.ok()?;
         let last = events.last()?.id;
@@ -24,6 +29,19 @@ pub(crate) async fn log(web: web::Data<Web>, id: web::Path<String>) -> HttpRespo
     });
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .streaming(pages)
+}
+
+fn json_log(web: Arc<Web>, id: BuildId) -> HttpResponse {
+    let pages = futures::stream::unfold((web, EventId::START), move |(web, after)| async move {
+        let events = web.events.history(Topic::Build(id), after, PAGE).await.ok()?;
+        let last = events.last()?.id;
+        let lines: String = events.iter().map(|event| wire::archived(event) + "\n").collect();
+        Some((Ok::<_, actix_web::Error>(Bytes::from(lines)), (web, last)))
+    });
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/x-ndjson"))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .streaming(pages)
 }
@@ -79,19 +97,23 @@ fn missing(message: &str) -> HttpResponse {
 
 /// `GET /builds/<id>`: what was asked for and what became of it.
 pub(crate) async fn record(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
-    let Some((id, record)) = find(&web, &id).await else { return pages::not_found(&web) };
-    let resolved = &record.request.resolved;
+    let Some((_, record)) = find(&web, &id).await else { return pages::not_found(&web) };
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(summary(&record, &web))
+}
+
+pub(crate) fn summary(record: &BuildRecord, web: &Web) -> Value {
+    let (id, resolved) = (record.id, &record.request.resolved);
     let (state, image, fault) = match &record.state {
         BuildState::Queued => ("queued", None, None),
         BuildState::Running { .. } => ("running", None, None),
         BuildState::Built { image, .. } => ("built", Some(image), None),
         BuildState::Failed { fault, .. } => ("failed", None, Some(fault)),
     };
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(json!({
+    json!({
         "id": id, "state": state, "attempt": record.attempt, "created": record.created,
         "repo_url": resolved.repo_url, "ref": resolved.spec.reference, "commit": resolved.revision,
         "image": image, "fault": fault, "log": format!("{}builds/{id}/log", web.config.public_url()),
-    }))
+    })
 }
 
 pub(crate) async fn find(web: &Web, id: &str) -> Option<(BuildId, bindery_core::BuildRecord)> {

@@ -25,6 +25,9 @@ pub struct Config {
     pub linger_seconds: u64,
     /// The most event streams open at once.
     pub max_streams: usize,
+    /// Seconds after its launch for which a session is given again to a browser that asks for the same once more; 0 is only while it
+    /// is coming up.
+    pub relaunch_seconds: u64,
     /// What build tokens are signed with, as hexadecimal digits or any text; the same in every process of a site. Not set: this
     /// process makes its own.
     #[serde(skip_serializing)]
@@ -74,6 +77,7 @@ impl Default for Config {
             keepalive_seconds: 15,
             linger_seconds: 60,
             max_streams: 10_000,
+            relaunch_seconds: 60,
             build_token_secret: None,
             build_token_seconds: 300,
             build_token_check_origin: true,

@@ -12,9 +12,11 @@
 //! | `pages.rs` | home, loading, about and error pages |
 //! | `assets.rs` | built files and badges |
 //! | `builds.rs` | a build at its permanent address: record, log, provenance |
+//! | `operate.rs` | what the operator's programs do with builds: list, cancel |
 //! | `plan.rs` | the plan a build follows |
 //! | `status.rs` | `/health`, `/versions`, `/metrics` |
 //! | `providers.rs` | `/api/repoproviders` |
+//! | `relaunch.rs` | a browser that comes back at once gets the session it has |
 //! | `gate.rs` | who may start something: origins, banned networks, the operator, build tokens |
 //! | `tokens.rs` | build tokens: a page we served may start what it is for |
 //! | `limits.rs` | how many builds one address may start |
@@ -33,10 +35,12 @@ mod headers;
 mod launches;
 mod limits;
 mod metrics;
+mod operate;
 mod pages;
 mod plan;
 mod policy;
 mod providers;
+mod relaunch;
 mod status;
 mod stream;
 mod tokens;
@@ -72,6 +76,7 @@ pub struct Web {
     tokens: tokens::BuildTokens,
     limits: limits::Limits,
     launches: launches::LaunchEvents,
+    relaunches: relaunch::Relaunches,
 }
 
 /// The outside worlds the web role uses.
@@ -124,6 +129,7 @@ impl Web {
             tokens,
             limits,
             launches,
+            relaunches: relaunch::Relaunches::default(),
         })
     }
 }

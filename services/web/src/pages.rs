@@ -1,7 +1,7 @@
 //! Pages for people, rendered whole on the server.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bindery_core::{AsOf, Provider, RepoSpec, SpecError, Timestamp};
 use bindery_frontend::{AboutPage, ErrorPage, FormValues, HomePage, LoadingPage, Shell};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::headers::{content_security_policy, nonce};
 use crate::stream::query_value;
-use crate::{Web, gate, providers};
+use crate::{Web, gate, providers, relaunch};
 
 /// The form of the home page, submitted without script.
 #[derive(Debug, Default, Deserialize)]
@@ -124,7 +124,11 @@ pub(crate) async fn loading(request: HttpRequest, web: web::Data<Web>) -> HttpRe
         repository_url: Some(repository_url),
         build_log_url: None,
     };
-    respond(StatusCode::OK, &page.shell.nonce, web.pages.render_loading(&page))
+    let mut response = respond(StatusCode::OK, &page.shell.nonce, web.pages.render_loading(&page));
+    if let Some(cookie) = relaunch::new_cookie(&request, &web.config) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// `GET /repo/<user>/<name>[/…]`: the oldest kind of Binder link.

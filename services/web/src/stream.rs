@@ -19,7 +19,7 @@ use crate::headers::client_ip;
 use crate::limits::Allowance;
 use crate::visit::Visit;
 use crate::wire::{Message, StreamId};
-use crate::{Web, gate};
+use crate::{Web, gate, relaunch};
 
 /// Events a slow client may fall behind by before its visit waits for it. Others are not delayed: each has its own.
 const BEHIND: usize = 256;
@@ -76,6 +76,7 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
         client_ip: client.map(|client| client.to_string()).unwrap_or_default(),
         resume: last_event_id(headers, request.query_string()),
         build_only: query_flag(request.query_string(), "build_only"),
+        browser: relaunch::browser_of(&request),
         pass,
     };
     let (sender, receiver) = mpsc::channel(BEHIND);

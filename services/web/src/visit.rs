@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bindery_core::seams::StoreError;
 use bindery_core::{
-    AsOf, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, LaunchId, LaunchRequest,
-    LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, Timestamp, Topic,
+    AsOf, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey, LaunchId,
+    LaunchRequest, LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, SessionState, Timestamp, Topic,
 };
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::Web;
 use crate::gate::Pass;
 use crate::metrics::LaunchPath;
+use crate::relaunch::Launched;
 use crate::wire::{Message, StreamId};
 
 const WAITING: &str = "Waiting for build to start...";
@@ -35,6 +36,8 @@ pub(crate) struct Visit {
     pub(crate) resume: Option<StreamId>,
     /// End after the build.
     pub(crate) build_only: bool,
+    /// Which browser, when it says so.
+    pub(crate) browser: Option<String>,
     /// How they were let in.
     pub(crate) pass: Pass,
 }
@@ -167,8 +170,24 @@ impl Web {
                 return Ok(launch_path);
             }
             let resolved = &request.resolved;
+            if let Some(launch) = self.earlier(visit, &request.key).await? {
+                match self.tell(Topic::Launch(launch), EventId::START, out, MissingImage::Hold).await? {
+                    End::Ready | End::Built => return Ok(LaunchPath::Resumed),
+                    // It ended just now; this visit has a launch of its own.
+                    End::Failed | End::ImageMissing => {}
+                }
+            }
             let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request) };
-            match self.launch(launch, out, if last_try { MissingImage::Tell } else { MissingImage::Hold }).await? {
+            match self
+                .launch(
+                    launch,
+                    visit,
+                    &request.key,
+                    out,
+                    if last_try { MissingImage::Tell } else { MissingImage::Hold },
+                )
+                .await?
+            {
                 End::ImageMissing => self.forget_image(&request, out).await?,
                 End::Failed => {
                     self.launches.note(resolved, &visit.pass, false);
@@ -187,7 +206,11 @@ impl Web {
     /// that, and no new build starts.
     async fn resumed_build(&self, resume: Option<StreamId>) -> Result<Option<(BuildRecord, EventId)>, Stop> {
         let Some(StreamId { topic: Topic::Build(id), event }) = resume else { return Ok(None) };
-        Ok(self.queue.get(id).await?.map(|record| (record, event)))
+        let Some(record) = self.queue.get(id).await? else { return Ok(None) };
+        let resolved = &record.request.resolved;
+        self.policy.link(&resolved.spec)?;
+        self.policy.repository(&resolved.spec, &resolved.identity)?;
+        Ok(Some((record, event)))
     }
 
     async fn resolve(&self, visit: &Visit) -> Result<BuildRequest, Stop> {
@@ -227,15 +250,36 @@ impl Web {
     async fn launch(
         &self,
         request: LaunchRequest,
+        visit: &Visit,
+        key: &ImageKey,
         out: &mpsc::Sender<Message>,
         missing_image: MissingImage,
     ) -> Result<End, Stop> {
-        let topic = Topic::Launch(request.id);
+        let launch = request.id;
+        let topic = Topic::Launch(launch);
         self.events.append(topic, vec![EventBody::message(Phase::Launching, "Launching server...")], None).await?;
         let token = Secret::new(URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()));
         let session = Session::queued(SessionId::new(), request, token, Timestamp::now());
         self.sessions.put(&session).await?;
+        if let Some(browser) = &visit.browser {
+            let launched = Launched { launch, session: session.id, at: tokio::time::Instant::now() };
+            self.relaunches.note(browser, key, launched);
+        }
         self.tell(topic, EventId::START, out, missing_image).await
+    }
+
+    /// The launch of the same thing that this browser asked for a moment ago: while it is coming up, and for a while after.
+    async fn earlier(&self, visit: &Visit, key: &ImageKey) -> Result<Option<LaunchId>, Stop> {
+        let Some(browser) = &visit.browser else { return Ok(None) };
+        let Some(launched) = self.relaunches.find(browser, key) else { return Ok(None) };
+        let is_recent = launched.at.elapsed() < Duration::from_secs(self.config.relaunch_seconds);
+        let state = self.sessions.get(launched.session).await?.map(|session| session.state);
+        let is_there = match state {
+            Some(SessionState::Queued | SessionState::Starting { .. }) => true,
+            Some(SessionState::Ready { .. }) => is_recent,
+            Some(SessionState::Stopping { .. } | SessionState::Stopped { .. }) | None => false,
+        };
+        Ok(is_there.then_some(launched.launch))
     }
 
     /// Sends every event of a topic after `after`, until its terminal one.

@@ -79,6 +79,16 @@ impl Message {
     }
 }
 
+/// An event as a build's log in JSON has it: as it was told, with its place and its time.
+pub(crate) fn archived(event: &Event) -> String {
+    let mut data = to_json(&event.body, None);
+    if let Value::Object(map) = &mut data {
+        map.insert("id".to_owned(), json!(event.id));
+        map.insert("at".to_owned(), json!(event.at));
+    }
+    data.to_string()
+}
+
 fn to_json(body: &EventBody, log_url: Option<String>) -> Value {
     let mut map = Map::new();
     map.insert("phase".to_owned(), json!(body.phase.as_str()));

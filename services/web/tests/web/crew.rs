@@ -80,6 +80,10 @@ async fn claim_or_wait(stores: Stores) -> Job {
 }
 
 impl Job {
+    pub(crate) fn lease(&self) -> &BuildLease {
+        &self.lease
+    }
+
     pub(crate) fn topic(&self) -> Topic {
         Topic::Build(self.lease.record.id)
     }

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `stream.rs` | the shapes and order of events, and their ends |
 //! | `failures.rs` | each way to fail is one `failed` event |
+//! | `relaunch.rs` | a browser that comes back gets the session it has |
+//! | `operate.rs` | builds as the operator lists and cancels them, and logs in JSON |
 //! | `gate.rs` | who may start something |
 //! | `resume.rs` | a dropped stream goes on where it was |
 //! | `crowd.rs` | many watchers, slow ones, too many |
@@ -30,11 +32,15 @@ mod failures;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod programs;
+#[cfg(test)]
+mod relaunch;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
