@@ -24,16 +24,16 @@ pub(crate) struct Pass {
     pub(crate) request_origin: String,
 }
 
-/// Lets a visit to `provider/raw_spec` in, or says why not and with which status.
-pub(crate) fn pass(request: &HttpRequest, web: &Web, provider: &str, raw_spec: &str) -> Result<Pass, (Fault, u16)> {
+/// Lets a visit to `provider/raw_spec` in, or says why not; each refusal is a 403.
+pub(crate) fn pass(request: &HttpRequest, web: &Web, provider: &str, raw_spec: &str) -> Result<Pass, Fault> {
     let headers = request.headers();
     if !is_wanted(headers, &web.config.cors_allow_origin) {
         let fault = Fault::user("cross-site", "A page of another site may not start this.");
-        return Err((fault.hint("Open the link itself."), 403));
+        return Err(fault.hint("Open the link itself."));
     }
     let client = client_ip(request, &web.config.trusted_proxies);
     if let Some(network) = client.and_then(|client| web.policy.banned_network(client)) {
-        return Err((banned(&network.to_string()), 403));
+        return Err(banned(&network.to_string()));
     }
     let origin = host_of(headers);
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
@@ -49,11 +49,11 @@ pub(crate) fn pass(request: &HttpRequest, web: &Web, provider: &str, raw_spec: &
                 return Ok(Pass { token: true, ..free });
             }
             let fault = Fault::user("build-token-invalid", "Invalid build token");
-            Err((fault.hint("Reload the page that you came from."), 403))
+            Err(fault.hint("Reload the page that you came from."))
         }
         None if web.config.require_build_token => {
             let fault = Fault::user("build-token-required", "A build token is required here");
-            Err((fault.hint("Open the link in a browser."), 403))
+            Err(fault.hint("Open the link in a browser."))
         }
         // This machine itself; or a proxy on it that no setting names, behind which everybody would share one allowance.
         None => Ok(Pass { counted: client.filter(|client| !client.to_canonical().is_loopback()), ..free }),
@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn another_site_may_start_something_only_as_a_stream_it_may_read() {
-        let rows: [(&[(&str, &str)], bool, bool); 8] = [
+        type Row = (&'static [(&'static str, &'static str)], bool, bool);
+        let rows: [Row; 8] = [
             // What is sent; whether it is wanted where every origin is allowed; and where only book.example is.
             (&[], true, true),
             (&[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")], true, true),

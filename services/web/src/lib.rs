@@ -1,6 +1,7 @@
 //! HTTP to people and programs: pages, the event stream, badges, health and metrics.
 //!
-//! It holds no state that matters: builds, launches and their events live in the store, and a restart loses nothing. It never
+//! It holds no state that matters: builds, launches and their events live in the store, and a restart loses nothing but how many
+//! builds each address has started lately and which browser launched what a moment ago. It never
 //! talks to an engine, never fetches content itself, and names seams, never an adapter.
 //!
 //! | file | what it does |

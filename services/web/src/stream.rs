@@ -60,7 +60,7 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
     let (provider, raw_spec) = tail.split_once('/').unwrap_or((tail, ""));
     let pass = match gate::pass(&request, &web, provider, raw_spec) {
         Ok(pass) => pass,
-        Err((fault, status)) => return respond(once(Message::of_body(&EventBody::failed(fault), Some(status)))),
+        Err(fault) => return respond(once(Message::of_body(&EventBody::failed(fault), Some(403)))),
     };
     let allowance = pass.counted.and_then(|client| web.limits.allowance(client, tokio::time::Instant::now()));
     let Some(open) = web.metrics.streams().open(web.config.max_streams) else {

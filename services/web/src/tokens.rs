@@ -37,7 +37,7 @@ struct Claims {
 impl BuildTokens {
     /// With `secret`, or with one that only this process knows. A secret of hexadecimal digits stands for the bytes they name.
     pub(crate) fn new(secret: Option<&Secret>, lifetime_seconds: u64, check_origin: bool) -> Self {
-        let key = match secret.map(Secret::expose) {
+        let key = match secret.map(Secret::expose).filter(|text| !text.is_empty()) {
             Some(text) => hex::decode(text).unwrap_or_else(|_| text.as_bytes().to_vec()),
             None => [Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4()].iter().flat_map(|id| *id.as_bytes()).collect(),
         };
@@ -162,6 +162,13 @@ mod tests {
         {
             assert!(!tokens("00ff").is_valid(&forged, "gh", "a/b/HEAD", "hub.example", NOW), "{forged}");
         }
+    }
+
+    #[test]
+    fn an_empty_secret_is_none() {
+        let empty = || BuildTokens::new(Some(&Secret::new("")), 300, true);
+        let token = empty().mint("gh", "a/b/HEAD", "h", NOW);
+        assert!(!empty().is_valid(&token, "gh", "a/b/HEAD", "h", NOW), "everybody knows it");
     }
 
     #[test]

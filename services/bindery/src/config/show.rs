@@ -15,8 +15,12 @@ pub(crate) fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
         let origin = loaded.origins.get(path).unwrap_or(&Origin::Default);
         lines.push(format!("{path} = {value}  # {origin}"));
     });
-    let secrets =
-        [("redis.url", &loaded.config.redis.url), ("build.python_mirror", &loaded.config.build.python_mirror)];
+    let secrets = [
+        ("redis.url", &loaded.config.redis.url),
+        ("build.python_mirror", &loaded.config.build.python_mirror),
+        ("web.build_token_secret", &loaded.config.web.build_token_secret),
+        ("web.api_token", &loaded.config.web.api_token),
+    ];
     for (path, _) in secrets.iter().filter(|(_, secret)| secret.is_some()) {
         let origin = loaded.origins.get(*path).unwrap_or(&Origin::Default);
         lines.push(format!("{path} = (set, not shown)  # {origin}"));
@@ -46,6 +50,8 @@ mod tests {
             ("BINDERY__WEB__LISTEN".to_owned(), "127.0.0.1:1".to_owned()),
             ("BINDERY__REDIS__URL".to_owned(), "redis://:hunter2@h/0".to_owned()),
             ("BINDERY__BUILD__PYTHON_MIRROR".to_owned(), "https://me:hunter2@h/".to_owned()),
+            ("BINDERY__WEB__API_TOKEN".to_owned(), "hunter2".to_owned()),
+            ("BINDERY__WEB__BUILD_TOKEN_SECRET".to_owned(), "hunter2".to_owned()),
             ("BINDERY__BUILD__PYTHONS".to_owned(), "3.12,3.10".to_owned()),
         ];
         let shown = show(&Layers { environment, ..Layers::default() }.load().unwrap()).unwrap();
@@ -53,6 +59,9 @@ mod tests {
         assert!(shown.contains("launcher.idle_seconds = 600  # default"), "{shown}");
         assert!(shown.contains("build.pythons = [\"3.12\", \"3.10\"]  # BINDERY__BUILD__PYTHONS"), "{shown}");
         assert!(shown.contains("build.python_mirror = (set, not shown)"), "{shown}");
+        for secret in ["web.api_token", "web.build_token_secret"] {
+            assert!(shown.contains(&format!("{secret} = (set, not shown)")), "{shown}");
+        }
         assert!(shown.contains("redis.url = (set, not shown)"), "{shown}");
         assert!(!shown.contains("hunter2"));
     }
