@@ -76,7 +76,7 @@ fn line(resolved: &ResolvedRef, pass: &Pass, succeeded: bool, now: Timestamp) ->
         version: VERSION,
         provider: resolved.spec.provider.display_name(),
         spec: spec.split_once('/').map_or(spec.as_str(), |(_, rest)| rest),
-        git_ref: resolved.commit.as_str(),
+        git_ref: resolved.revision.as_str(),
         status: if succeeded { "success" } else { "failure" },
         build_token: pass.token,
         origin: &pass.origin,
@@ -105,9 +105,11 @@ mod tests {
         let resolved = ResolvedRef {
             spec: RepoSpec::parse("gh", "owner/name/feature%2Fx").unwrap(),
             repo_url: "https://github.com/owner/name".parse().unwrap(),
-            commit: "a".repeat(40).parse().unwrap(),
+            revision: "a".repeat(40).parse().unwrap(),
             identity: "https://github.com/owner/name".into(),
             ref_url: String::new(),
+            pinned: None,
+            notes: Vec::new(),
         };
         let pass = Pass {
             token: true,
