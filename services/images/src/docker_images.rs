@@ -174,8 +174,18 @@ impl ImageBuilder for DockerImages {
 
     async fn remove(&self, name: &ImageName) -> Result<(), Fault> {
         let docker = self.engine.docker().await?;
-        let question = docker.remove_image(name.as_str(), None::<RemoveImageOptions>, None);
-        self.engine.ask("remove an image", question).await?;
+        let remove = || async {
+            let question = docker.remove_image(name.as_str(), None::<RemoveImageOptions>, None);
+            self.engine.ask("remove an image", question).await
+        };
+        if let Err(error) = remove().await {
+            // An image that loses two names at once makes the engine fail with one of them, which may still be there.
+            if self.engine.inspect(name.as_str()).await?.is_none() {
+                return Ok(());
+            }
+            tracing::debug!(image = %name, %error, "an image was not removed, trying once more");
+            remove().await?;
+        }
         Ok(())
     }
 }

@@ -36,6 +36,9 @@ const CREATE_LIMIT: Duration = Duration::from_secs(60);
 const START_LIMIT: Duration = Duration::from_secs(30);
 const REMOVE_LIMIT: Duration = Duration::from_secs(60);
 const ASK_LIMIT: Duration = Duration::from_secs(10);
+/// The first wait for a session network that somebody else is just making or removing, and the longest; each is twice the one before.
+const NETWORK_PAUSE: Duration = Duration::from_millis(100);
+const NETWORK_PATIENCE: Duration = Duration::from_millis(1600);
 
 /// A Docker engine as the place where sessions run.
 pub struct DockerBackend {
@@ -192,16 +195,17 @@ impl DockerBackend {
 #[async_trait]
 impl SessionBackend for DockerBackend {
     async fn start(&self, spec: &SessionSpec) -> Result<ContainerHandle, Fault> {
-        let failed = match self.start_or_clean_up(spec).await {
-            Ok(handle) => return Ok(handle),
-            Err(error) => error,
-        };
-        // Somebody removed the session network under us; what cleaned up also forgot it, so the next try makes it again.
-        let network_gone = matches!(&failed, Error::Refused { reason, .. } if reason.contains("network") && reason.contains("not found"));
-        if network_gone {
-            return Ok(self.start_or_clean_up(spec).await?);
+        let mut wait = NETWORK_PAUSE;
+        loop {
+            match self.start_or_clean_up(spec).await {
+                // Others may be at it too; whoever waits longest finds what they agreed on.
+                Err(error) if network::is_at_fault(&error) && wait <= NETWORK_PATIENCE => {
+                    tokio::time::sleep(wait).await
+                }
+                result => return Ok(result?),
+            }
+            wait *= 2;
         }
-        Err(failed.into())
     }
 
     async fn list(&self) -> Result<Vec<Observed>, Fault> {

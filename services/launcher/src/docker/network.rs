@@ -34,20 +34,46 @@ impl DockerBackend {
         Ok(id)
     }
 
+    /// The oldest of its name, the others removed: an engine that has two starts no container on either.
     async fn find_network(&self, docker: &Docker) -> Result<Option<String>, Error> {
+        let mut found = self.networks(docker).await?;
+        if found.len() > 1 {
+            for younger in found.iter().rev() {
+                self.remove_unused_network(docker, younger).await;
+                if self.networks(docker).await?.len() < 2 {
+                    break;
+                }
+            }
+            found = self.networks(docker).await?;
+        }
+        match found.into_iter().next() {
+            None => Ok(None),
+            Some(network) if is_safe(&network) => Ok(network.id),
+            Some(_) => Err(Error::UnsafeNetwork(self.config.network.clone())),
+        }
+    }
+
+    /// All of this name, the oldest first, which is an order everybody agrees on.
+    async fn networks(&self, docker: &Docker) -> Result<Vec<Network>, Error> {
         let name = self.config.network.as_str();
         let filters = HashMap::from([("name", vec![name])]);
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-        let found = self.call("list its networks", ASK_LIMIT, docker.list_networks(Some(options))).await?;
-        // The engine's filter matches parts of names. The oldest of several is the one everybody agrees on.
-        let oldest = found.into_iter().filter(|network| network.name.as_deref() == Some(name)).min_by(|a, b| {
-            let key = |network: &Network| (network.created, network.id.clone());
-            key(a).cmp(&key(b))
-        });
-        match oldest {
-            None => Ok(None),
-            Some(network) if is_safe(&network) => Ok(network.id),
-            Some(_) => Err(Error::UnsafeNetwork(name.to_owned())),
+        let mut found = self.call("list its networks", ASK_LIMIT, docker.list_networks(Some(options))).await?;
+        // The engine's filter matches parts of names.
+        found.retain(|network| network.name.as_deref() == Some(name));
+        found.sort_by_key(|network| (network.created, network.id.clone()));
+        Ok(found)
+    }
+
+    /// Removes a network by its id. The engine refuses to where a container is on it, and somebody else may have been faster.
+    async fn remove_unused_network(&self, docker: &Docker, network: &Network) {
+        let id = network.id.as_deref().unwrap_or_default();
+        match self.call("remove a second session network", ASK_LIMIT, docker.remove_network(id)).await {
+            Ok(()) => tracing::info!(network = id, "removed a second session network of the same name"),
+            Err(error) => {
+                let error = Error::from(error);
+                tracing::debug!(network = id, %error, "a second session network stays");
+            }
         }
     }
 
@@ -65,6 +91,13 @@ impl DockerBackend {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether somebody removed the session network under us, or made a second one at the same moment. What cleans up after a failed
+/// start also forgets the network, so that the next start finds or makes the one that counts.
+pub(super) fn is_at_fault(failed: &Error) -> bool {
+    let Error::Refused { reason, .. } = failed else { return false };
+    reason.contains("network") && (reason.contains("not found") || reason.contains("is ambiguous"))
 }
 
 fn is_safe(network: &Network) -> bool {

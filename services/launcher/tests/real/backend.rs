@@ -1,5 +1,6 @@
 //! The backend alone.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bindery_core::seams::SessionBackend;
@@ -164,6 +165,52 @@ async fn a_missing_network_is_made_and_one_that_vanishes_made_again() {
                 house.docker.remove_network(&name).await.unwrap();
             }
         }
+        house.docker.remove_network(&name).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn launchers_that_start_at_the_same_moment_agree_on_one_network() {
+    visit(|house| async move {
+        let image = house.image(&["true"]).await;
+        for round in 0..4 {
+            let name = format!("bindery-test-race-{round}-{}", std::process::id());
+            let config = Config { network: name.clone(), ..house.config.clone() };
+            let starts = (0..3).map(|_| {
+                let (backend, spec) = (DockerBackend::new(config.clone()).unwrap(), spec(&image));
+                async move {
+                    backend.start(&spec).await.unwrap();
+                    backend.stop(spec.id, LONG).await.unwrap();
+                }
+            });
+            futures::future::join_all(starts).await;
+            // By its name: the engine refuses where two have it.
+            house.docker.remove_network(&name).await.unwrap();
+            assert!(house.docker.inspect_network(&name, None).await.is_err(), "round {round}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_networks_left_by_others_one_is_used_and_the_other_goes() {
+    visit(|house| async move {
+        let name = format!("bindery-test-twice-{}", std::process::id());
+        let backend = DockerBackend::new(Config { network: name.clone(), ..house.config.clone() }).unwrap();
+        let spec = spec(&house.image(&["true"]).await);
+        for _ in 0..2 {
+            let request = NetworkCreateRequest {
+                name: name.clone(),
+                driver: Some("bridge".to_owned()),
+                options: Some(HashMap::from([("com.docker.network.bridge.enable_icc".to_owned(), "false".to_owned())])),
+                ..NetworkCreateRequest::default()
+            };
+            // Newer engines refuse the second.
+            let _ = house.docker.create_network(request).await;
+        }
+        backend.start(&spec).await.unwrap();
+        backend.stop(spec.id, LONG).await.unwrap();
         house.docker.remove_network(&name).await.unwrap();
     })
     .await;
