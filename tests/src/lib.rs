@@ -9,15 +9,18 @@
 //! | `service.rs` | the `bindery` binary, in one process or in roles |
 //! | `redis.rs`, `registry.rs` | a private Redis, a private registry |
 //! | `git_server.rs`, `repos.rs` | git over HTTP, and repositories to serve |
+//! | `answers.rs`, `packed.rs` | an HTTP server that gives what a test put into it, and zip and tar files to put there |
 //! | `events.rs` | a client of the event stream |
 //! | `measure.rs`, `bare.rs` | nothing: what benches share |
 //! | `process.rs` | what they have in common: a child that ends with its owner, a free port, waiting with a bound |
 
+pub mod answers;
 pub mod bare;
 pub mod engine;
 pub mod events;
 pub mod git_server;
 pub mod measure;
+pub mod packed;
 pub mod process;
 pub mod redis;
 pub mod registry;

@@ -15,7 +15,8 @@ mod support;
 use bindery_core::seams::ContentProvider;
 use bindery_core::{EntryKind, FaultBy};
 use serde_json::{Value, json};
-use support::archive::{Archive, member, tar_entry, tar_gz, zip};
+use support::archive::Archive;
+use support::packed::{member, tar_entry, tar_gz, zip};
 use support::{fault, paths};
 
 const HEX: &str = "0123456789abcdef0123456789abcdef";
@@ -89,12 +90,8 @@ async fn a_record_that_is_one_zip_file_is_what_is_in_it() {
         member("owner-repo-1a2b/README.md", "read me"),
         member("owner-repo-1a2b/.git/config", "not ours"),
         member("__MACOSX/._README.md", "junk"),
-        support::archive::Member {
-            mode: 0o100_755,
-            deflate: false,
-            ..member("owner-repo-1a2b/bin/run", "#!/bin/sh\n")
-        },
-        support::archive::Member { mode: 0o120_777, ..member("owner-repo-1a2b/link", "README.md") },
+        support::packed::Member { mode: 0o100_755, deflate: false, ..member("owner-repo-1a2b/bin/run", "#!/bin/sh\n") },
+        support::packed::Member { mode: 0o120_777, ..member("owner-repo-1a2b/link", "README.md") },
     ];
     zenodo(&archive, 103, &[("owner/repo-v1.zip", &zip(&members))]);
     let (tree, report) = archive.fetch("zenodo", "10.5281/zenodo.103").await.unwrap();

@@ -15,7 +15,8 @@ mod support;
 use bindery_core::seams::ContentProvider;
 use bindery_core::{Fault, FaultBy};
 use serde_json::json;
-use support::archive::{Archive, Member, member, tar_entry, tar_gz, zip};
+use support::archive::Archive;
+use support::packed::{Member, member, tar_entry, tar_gz, zip};
 use support::{fault, paths};
 use tar::EntryType;
 

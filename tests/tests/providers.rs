@@ -1,0 +1,311 @@
+//! Every provider, from a link to a running session that has its files: the forges against a git server over HTTP, the archives
+//! against a server that answers in their forms. Prints a row for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use bindery_tests::answers::Answers;
+use bindery_tests::engine::{Engine, unique};
+use bindery_tests::events::{self, Told};
+use bindery_tests::git_server::GitServer;
+use bindery_tests::packed::{member, tar_entry, tar_gz, zip};
+use bindery_tests::repos::{Repo, file};
+use bindery_tests::service::{Service, VISIT, encode};
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+
+const HEX: &str = "0123456789abcdef0123456789abcdef";
+const GIST: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+/// Visits at once: two cores start no more notebooks than this well.
+const AT_ONCE: usize = 3;
+
+/// A link, and what must come of it.
+struct Row {
+    provider: &'static str,
+    /// After the provider.
+    spec: String,
+    /// The link that always means the same, after `v2/` and the provider.
+    pinned: String,
+    repo_url: String,
+    ref_url: String,
+    /// What `which.txt` in the session says.
+    content: String,
+}
+
+/// Servers with one repository or record of each provider.
+struct World {
+    root: tempfile::TempDir,
+    git: GitServer,
+    archive: Answers,
+}
+
+impl World {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        Self { git: GitServer::start(root.path()).unwrap(), archive: Answers::start().unwrap(), root }
+    }
+
+    /// A repository with one commit; its address and the commit.
+    fn repository(&self, path: &str, branch: &str, content: &str) -> String {
+        let repo = Repo::create(self.root.path(), path).unwrap();
+        repo.commit("main", &[file("README.md", "main"), unique()]).unwrap();
+        repo.commit(branch, &[file("which.txt", content), unique()]).unwrap()
+    }
+
+    fn forges(&self) -> Vec<Row> {
+        let base = self.git.url();
+        let forge = |provider, directory: &str, branch: &str, spec: &str, pinned: &str, page: &str| {
+            let content = format!("{provider} at {branch}");
+            let commit = self.repository(directory, branch, &content);
+            let repo_url = format!("{base}/{}", directory.trim_end_matches(".git"));
+            Row {
+                provider,
+                spec: spec.to_owned(),
+                pinned: format!("{pinned}{commit}"),
+                ref_url: format!("{repo_url}{page}{}", if page.is_empty() { "" } else { &commit }),
+                repo_url,
+                content,
+            }
+        };
+        let address = encode(&format!("{base}/any/where"));
+        vec![
+            forge("gh", "gh/Owner/name", "feature/x", "Owner/name/feature/x", "Owner/name/", "/tree/"),
+            forge("gl", "gl/g/sub/project.git", "main", "g%2Fsub%2Fproject/main", "g%2Fsub%2Fproject/", "/-/tree/"),
+            forge("cb", "cb/owner/name", "main", "owner/name/HEAD", "owner/name/", "/src/commit/"),
+            forge("bb", "bb/owner/name", "main", "owner/name/main", "owner/name/", "/src/"),
+            forge(
+                "gist",
+                &format!("gist/user/{GIST}.git"),
+                "main",
+                &format!("user/{GIST}"),
+                &format!("user/{GIST}/"),
+                "/",
+            ),
+            forge("git", "any/where", "topic", &format!("{address}/topic"), &format!("{address}/"), ""),
+        ]
+    }
+
+    fn archives(&self) -> Vec<Row> {
+        let base = self.archive.url();
+        let row = |provider, spec: &str, pinned: &str, repo_url: String, ref_url: Option<String>| Row {
+            provider,
+            spec: spec.to_owned(),
+            pinned: pinned.to_owned(),
+            ref_url: ref_url.unwrap_or_else(|| repo_url.clone()),
+            repo_url,
+            content: provider.to_owned(),
+        };
+        self.zenodo();
+        self.figshare();
+        self.dataverse();
+        self.hydroshare();
+        self.ckan();
+        self.osf();
+        let dir = self.swh();
+        let dataset = encode(&format!("{base}/dataset/rivers"));
+        vec![
+            row(
+                "zenodo",
+                "10.5281/zenodo.101",
+                "10.5281/zenodo.101",
+                "https://doi.org/10.5281/zenodo.101".into(),
+                None,
+            ),
+            row(
+                "figshare",
+                "10.6084/m9.figshare.77",
+                "10.6084/m9.figshare.77.v2",
+                "https://doi.org/10.6084/m9.figshare.77.v2".into(),
+                None,
+            ),
+            row(
+                "dataverse",
+                "10.7910/DVN/ABCDEF",
+                "10.7910/DVN/ABCDEF/v1.0",
+                "https://doi.org/10.7910/DVN/ABCDEF".into(),
+                None,
+            ),
+            row("hydroshare", HEX, HEX, format!("{base}/resource/{HEX}"), None),
+            row("ckan", &dataset, &dataset, format!("{base}/dataset/rivers"), None),
+            row("osf", "ab1c2", "ab1c2", "https://osf.io/ab1c2".into(), None),
+            row(
+                "swh",
+                &format!("swh:1:dir:{dir}"),
+                &format!("swh%3A1%3Adir%3A{dir}"),
+                format!("{base}/browse/directory/{dir}"),
+                None,
+            ),
+        ]
+    }
+
+    fn zenodo(&self) {
+        let content = "/api/records/101/files/which.txt/content";
+        self.archive.file(content, "zenodo");
+        self.archive.json(
+            "/api/records/101",
+            &json!({"id": 101, "conceptrecid": "100", "metadata": {"publication_date": "2019-06-12"}, "files": [
+                {"key": "which.txt", "size": 6, "links": {"self": format!("{}{content}", self.archive.url())}},
+            ]}),
+        );
+    }
+
+    fn figshare(&self) {
+        self.archive.json("/v2/articles/77/versions", &json!([{"version": 1}, {"version": 2}]));
+        let download = format!("{}/download/9", self.archive.url());
+        self.archive.json(
+            "/v2/articles/77/versions/2",
+            &json!({"id": 77, "published_date": "2019-09-05T01:02:03Z", "files": [
+                {"id": 9, "name": "which.txt", "size": 8, "is_link_only": false, "download_url": download},
+            ]}),
+        );
+        self.archive.redirect("/download/9", "/store/9?signature=1");
+        self.archive.file("/store/9?signature=1", "figshare");
+    }
+
+    fn dataverse(&self) {
+        let doi = "10.7910/DVN/ABCDEF";
+        let page = format!("{}/citation?persistentId=doi:{doi}", self.archive.url());
+        let value = json!({"index": 1, "type": "URL", "data": {"format": "string", "value": page}});
+        self.archive
+            .json(&format!("/api/handles/{doi}"), &json!({"responseCode": 1, "handle": doi, "values": [value]}));
+        let dataset = json!({"status": "OK", "data": {
+            "id": 1, "datasetId": 55, "versionNumber": 1, "versionMinorNumber": 0, "releaseTime": "2017-03-04T00:00:00Z",
+            "files": [{"label": "which.txt", "restricted": false, "dataFile": {"id": 5, "filesize": 9}}],
+        }});
+        for version in [":latest-published", "1.0"] {
+            let asked = format!("/api/datasets/:persistentId/versions/{version}?persistentId=doi:{doi}");
+            self.archive.json(&asked, &dataset);
+        }
+        self.archive.file("/api/access/datafile/5?format=original", "dataverse");
+    }
+
+    fn hydroshare(&self) {
+        let modified = json!({"dates": [{"type": "modified", "start_date": "2019-09-25T16:09:17.006152Z"}]});
+        self.archive.json(&format!("/hsapi/resource/{HEX}/scimeta/elements/"), &modified);
+        let content = format!("/resource/{HEX}/data/contents/which.txt");
+        let url = format!("{}{content}", self.archive.url());
+        let files = json!({"count": 1, "next": null, "results": [{"file_name": "which.txt", "url": url, "size": 10}]});
+        self.archive.json(&format!("/hsapi/resource/{HEX}/files/"), &files);
+        self.archive.file(&content, "hydroshare");
+    }
+
+    fn ckan(&self) {
+        let url = format!("{}/download/which.txt", self.archive.url());
+        self.archive.json(
+            "/api/3/action/package_show?id=rivers",
+            &json!({"success": true, "result": {
+                "id": "1d2e-3f", "metadata_modified": "2021-06-01T00:00:00.5", "resources": [{"url": url, "size": 4}],
+            }}),
+        );
+        self.archive.file("/download/which.txt", "ckan");
+    }
+
+    fn osf(&self) {
+        let node = json!({"data": {"id": "ab1c2", "attributes": {"date_modified": "2017-06-08T20:42:29.863000"}}});
+        self.archive.json("/v2/nodes/ab1c2/", &node);
+        self.archive.file("/v1/resources/ab1c2/providers/osfstorage/?zip=", zip(&[member("which.txt", "osf")]));
+    }
+
+    fn swh(&self) -> String {
+        let dir = "d".repeat(40);
+        self.archive.json(&format!("/api/1/directory/{dir}/"), &json!([{"name": "which.txt"}]));
+        let vault = format!("/api/1/vault/flat/swh:1:dir:{dir}/");
+        self.archive.json(&vault, &json!({"status": "done"}));
+        self.archive.redirect(&format!("{vault}raw/"), "/bundle");
+        let root = format!("swh:1:dir:{dir}");
+        let entries = [
+            tar_entry(&format!("{root}/"), tar::EntryType::Directory, "", b""),
+            tar_entry(&format!("{root}/which.txt"), tar::EntryType::Regular, "", b"swh"),
+        ];
+        self.archive.file("/bundle", tar_gz(&entries));
+        dir
+    }
+
+    /// A service to which these servers are every provider's.
+    async fn serve(&self, engine: &Engine) -> Service {
+        let mut service = Service::new(engine, &[self.git.authority(), self.archive.authority()]).unwrap();
+        for (forge, directory) in
+            [("GITHUB", "gh"), ("GITLAB", "gl"), ("CODEBERG", "cb"), ("BITBUCKET", "bb"), ("GIST", "gist")]
+        {
+            service.set(&format!("CONTENT__{forge}_URL"), &format!("{}/{directory}", self.git.url()));
+        }
+        for archive in ["DOI", "ZENODO", "FIGSHARE", "HYDROSHARE", "OSF", "OSF_FILES", "SWH"] {
+            service.set(&format!("CONTENT__{archive}_URL"), &self.archive.url());
+        }
+        service.serve().await.unwrap();
+        service
+    }
+}
+
+async fn json_at(url: &str) -> Value {
+    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{url}: {error}: {text}"))
+}
+
+/// One visit to its end.
+async fn visit(service: &Service, row: &Row) -> Vec<Told> {
+    let url = service.url(&format!("build/{}/{}", row.provider, row.spec));
+    let told = events::read(&url, VISIT).await;
+    told.unwrap_or_else(|error| panic!("{}: {error:#}\n{}", row.provider, service.log()))
+}
+
+/// Visits, and checks that what was asked for is what runs; what to print of it.
+async fn launch(service: &Service, row: &Row) -> String {
+    let started = Instant::now();
+    let told = visit(service, row).await;
+    let ready = told.last().unwrap();
+    let provider = row.provider;
+    assert_eq!(ready.phase(), "ready", "{provider}: {told:#?}\n{}", service.log());
+    for phase in ["building", "built", "launching"] {
+        assert!(told.iter().any(|told| told.phase() == phase), "{provider}: nothing was {phase}: {told:#?}");
+    }
+    let text = |key: &str| ready.data[key].as_str().unwrap_or_default().to_owned();
+    assert_eq!(text("binder_request"), format!("v2/{provider}/{}", row.spec));
+    assert_eq!(text("binder_persistent_request"), format!("v2/{provider}/{}", row.pinned));
+    assert_eq!((text("repo_url"), text("binder_ref_url")), (row.repo_url.clone(), row.ref_url.clone()), "{provider}");
+    let file = format!("{}api/contents/which.txt?type=file&format=text&token={}", text("url"), text("token"));
+    let file = json_at(&file).await;
+    assert_eq!(file["content"], row.content, "{provider}: {file}");
+    format!("{provider:<12}{:<9}{:>5.1} s  {}", ready.phase(), started.elapsed().as_secs_f64(), text("binder_ref_url"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_provider_resolves_builds_and_launches() {
+    let Some(engine) = Engine::find("every_provider_resolves_builds_and_launches") else { return };
+    let world = World::new();
+    let service = world.serve(&engine).await;
+    let rows: Vec<Row> = world.forges().into_iter().chain(world.archives()).collect();
+
+    // None is left out: those that are offered are those that are visited.
+    let offered = json_at(&service.url("api/repoproviders")).await;
+    let offered: BTreeSet<&str> = offered.as_array().unwrap().iter().filter_map(|offer| offer["id"].as_str()).collect();
+    assert_eq!(rows.iter().map(|row| row.provider).collect::<BTreeSet<_>>(), offered);
+
+    let visits = futures::stream::iter(&rows).map(|row| launch(&service, row)).buffer_unordered(AT_ONCE);
+    let mut table: Vec<String> = visits.collect().await;
+    table.sort();
+    println!("{}", table.join("\n"));
+
+    // The same again, by another name of it: one repository, one build.
+    // As GitHub does, this one answers to any case.
+    std::os::unix::fs::symlink("Owner", world.root.path().join("gh/owner")).unwrap();
+    let packs = world.git.requests().packs;
+    let [gh, gl] = ["gh", "gl"].map(|id| rows.iter().find(|row| row.provider == id).unwrap());
+    let again = [
+        format!("gh/{}", gh.spec.replace("Owner", "owner")),
+        format!("git/{}/feature/x", encode(&gh.repo_url)),
+        format!("git/{}/main", encode(&gl.repo_url)),
+        "gl/g/sub/project/main".to_owned(),
+    ];
+    for link in again {
+        let url = format!("{}?build_only=true", service.url(&format!("build/{link}")));
+        let told = events::read(&url, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(told.last().unwrap().phase(), "ready", "{link}: {told:#?}");
+        let phases: BTreeMap<&str, usize> = told.iter().fold(BTreeMap::new(), |mut phases, told| {
+            *phases.entry(told.phase()).or_default() += 1;
+            phases
+        });
+        assert!(!phases.contains_key("building"), "{link} is built already: {told:#?}");
+    }
+    assert_eq!(world.git.requests().packs, packs, "what is built is not fetched again");
+}
