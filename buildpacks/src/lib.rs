@@ -16,7 +16,9 @@
 //! | `python_release.rs` | when each Python came out |
 //! | `python_source.rs` | which file describes the Python packages, when several do |
 //! | `python_version.rs` | which Python: the base's own or one the site can fetch, chosen for all files that name one |
+//! | `r_server.rs` | RStudio and Shiny, where a site names them |
 //! | `session_options.rs` | what whoever builds asks of the session image: user, directory, appendix |
+//! | `sources.rs` | where what is not Python comes from |
 //! | `packs/` | one file per buildpack: which files it reads and which steps it adds |
 //! | `parse/` | one file per format strangers write |
 //! | `path.rs` | paths as files of a repository name each other |
@@ -38,10 +40,12 @@ mod plan;
 mod python_release;
 mod python_source;
 mod python_version;
+mod r_server;
 mod render;
 mod repo;
 mod session_options;
 mod shell;
+mod sources;
 mod vertex;
 
 pub use base::{Contract, assumed_base, bringing_r, check_base};
@@ -53,14 +57,16 @@ pub use parse::dockerfile::DockerfileStep;
 pub use parse::package_name::normal_package_name;
 pub use plan::{
     Action, BuildPlan, DateChoice, DockerfilePolicy, DockerfileRules, IgnoredFile, LanguageChoice, PlanOptions,
-    PythonChoice, PythonInstall, PythonTarget, RPackage, RequirementsFile, Sources, Step, UsedFile, step_file,
+    PythonChoice, PythonInstall, PythonTarget, RPackage, RequirementsFile, Step, UsedFile, step_file,
 };
 pub use python_version::{PythonFallback, is_python_version};
+pub use r_server::{DebianPackage, DebianPackageError, RServer};
 pub use render::{
     BILL_OF_MATERIALS, PROVENANCE, Rendered, record_step_name, render_dockerfile_repo, render_environment,
     render_record, render_session, with_provenance,
 };
 pub use session_options::{NotebookUser, SessionOptionError, SessionOptions};
+pub use sources::Sources;
 pub use vertex::step_of_vertex;
 
 /// The version of what this crate renders. It goes up whenever the same plan would give a different image, and is part of

@@ -8,6 +8,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::conda::{CondaInstall, CondaOptions, address};
+use crate::r_server::{DebianPackage, RServer};
+use crate::sources::Sources;
 use crate::{Contract, DockerfileStep, Lock, NotebookUser, PythonFallback, SessionOptions};
 
 /// What of this site changes a plan.
@@ -40,25 +42,6 @@ pub struct PlanOptions {
     pub dockerfiles: DockerfileRules,
     /// The versions to install, where they are to be those of an image that was built before.
     pub lock: Option<Arc<Lock>>,
-}
-
-/// Where this site takes R packages and Julia from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sources {
-    /// The repository of R packages. `{date}` in it becomes the day whose packages are asked for, or `latest`; `{codename}` the name of
-    /// the base's distribution. Without `{date}`, packages are always what it has.
-    pub cran: String,
-    /// A mirror of Julia's releases.
-    pub julia: String,
-}
-
-impl Default for Sources {
-    fn default() -> Self {
-        Self {
-            cran: "https://packagemanager.posit.co/cran/__linux__/{codename}/{date}".to_owned(),
-            julia: "https://julialang-s3.julialang.org/bin".to_owned(),
-        }
-    }
 }
 
 /// Which of repositories' own Dockerfiles a site builds.
@@ -190,6 +173,7 @@ impl BuildPlan {
                 Action::CreateKernelEnvironment { mirror: Some(address), .. }
                 | Action::InstallR { repository: address, .. }
                 | Action::InstallJulia { mirror: address, .. } => vec![address.as_str()],
+                Action::InstallRServer { package, .. } => vec![package.address()],
                 Action::InstallConda(what) => what.channels.iter().map(String::as_str).collect(),
                 _ => Vec::new(),
             })
@@ -342,7 +326,7 @@ pub enum Action {
         version: Option<String>,
         /// Where it is asked for, as file and line.
         asked_by: String,
-        /// The repository that `install.packages` takes packages from, as [`Sources::cran`] with its date. Credentials are not shown.
+        /// The repository that `install.packages` takes packages from, as [`crate::Sources::cran`] with its date. Credentials are not shown.
         #[serde(serialize_with = "address")]
         repository: String,
         /// Packages the distribution is asked for, each a name of an R package.
@@ -354,6 +338,18 @@ pub enum Action {
     InstallRPackages {
         /// The packages.
         packages: Vec<RPackage>,
+    },
+    /// Installs a server for R, as root.
+    InstallRServer {
+        /// Which.
+        server: RServer,
+        /// What is installed, after R.
+        package: DebianPackage,
+    },
+    /// Installs what Jupyter shows a server for R through, as the notebook user.
+    InstallRServerProxy {
+        /// Which.
+        server: RServer,
     },
     /// Installs the R package that the repository is, as the notebook user.
     InstallRProject {
@@ -436,7 +432,11 @@ impl Action {
     pub(crate) const fn as_root(&self) -> bool {
         matches!(
             self,
-            Self::InstallApt { .. } | Self::InstallR { .. } | Self::InstallJulia { .. } | Self::SetVariables { .. }
+            Self::InstallApt { .. }
+                | Self::InstallR { .. }
+                | Self::InstallRServer { .. }
+                | Self::InstallJulia { .. }
+                | Self::SetVariables { .. }
         )
     }
 
@@ -454,12 +454,14 @@ impl Action {
         match self {
             Self::CheckPython { .. } => 0,
             Self::CreateKernelEnvironment { .. } => 1,
-            Self::InstallApt { .. } | Self::InstallR { .. } | Self::InstallJulia { .. } | Self::SetVariables { .. } => {
-                2
-            }
+            Self::InstallApt { .. }
+            | Self::InstallR { .. }
+            | Self::InstallRServer { .. }
+            | Self::InstallJulia { .. }
+            | Self::SetVariables { .. } => 2,
             Self::InstallConda(_) if !needs_content => 3,
             Self::InstallPython { .. } if !needs_content => 4,
-            Self::InstallRPackages { .. } | Self::AddJuliaKernel { .. } => 4,
+            Self::InstallRPackages { .. } | Self::InstallRServerProxy { .. } | Self::AddJuliaKernel { .. } => 4,
             Self::PrepareSession { .. } | Self::CopyContent { .. } => 5,
             Self::InstallConda(_) => 6,
             Self::InstallPython { .. }

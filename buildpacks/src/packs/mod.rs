@@ -16,11 +16,10 @@ use bindery_core::Date;
 
 use crate::conda::CondaOptions;
 use crate::error::PlanError;
-use crate::plan::{
-    Action, DateChoice, DockerfileRules, IgnoredFile, LanguageChoice, PythonChoice, Sources, Step, UsedFile,
-};
+use crate::plan::{Action, DateChoice, DockerfileRules, IgnoredFile, LanguageChoice, PythonChoice, Step, UsedFile};
 use crate::python_version::PythonWant;
 use crate::repo::Repo;
+use crate::sources::Sources;
 
 /// One buildpack.
 pub(crate) trait Pack: Sync {

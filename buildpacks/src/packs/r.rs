@@ -98,8 +98,12 @@ pub(crate) fn kernel(repo: &Repo<'_>, file: &str, draft: &mut Draft) {
 }
 
 /// The steps that need nothing of the repository's content.
-fn provide(repo: &Repo<'_>, file: &str, asked: Asked, draft: &mut Draft) {
+fn provide(repo: &Repo<'_>, file: &str, mut asked: Asked, draft: &mut Draft) {
     let contract = repo.contract;
+    let servers = draft.sources.r_servers();
+    for name in servers.iter().filter_map(|(server, _)| server.r_package()) {
+        asked.package(file, RPackage { name: name.to_owned(), at_least: None, locked: None, required: true });
+    }
     let have = contract.r.clone().or_else(|| contract.apt_r.clone());
     let source = asked.version.as_ref().map(|(_, place)| place.clone()).unwrap_or_else(|| {
         if contract.r.is_some() { "base image".to_owned() } else { "the base's distribution".to_owned() }
@@ -127,6 +131,14 @@ fn provide(repo: &Repo<'_>, file: &str, asked: Asked, draft: &mut Draft) {
         (format!("install R ({file})"), "apt-get install r-base-core r-cran-irkernel".to_owned())
     };
     draft.step("r", file, name, run, false, action);
+    for (server, package) in servers {
+        let (id, title) = (server.id(), server.title());
+        let run = format!("apt-get install {id}-server");
+        draft.step(id, file, format!("install {title}"), run, false, Action::InstallRServer { server, package });
+        let (id, run) = (format!("{id}-proxy"), format!("uv pip install {}", server.proxy()));
+        let action = Action::InstallRServerProxy { server };
+        draft.step(&id, file, format!("let Jupyter show {title}"), run, false, action);
+    }
     if let Some(file) = asked.packages_file {
         let run = format!("install.packages: {}", names.join(" "));
         let action = Action::InstallRPackages { packages: asked.packages };

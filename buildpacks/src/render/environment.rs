@@ -57,6 +57,7 @@ pub(super) fn files<'a>(plan: &BuildPlan, steps: impl Iterator<Item = &'a Step>)
                 out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
                 out.extend(mirror.iter().map(|mirror| file(format!("{FILES}/python-mirror"), mirror)));
             }
+            Action::InstallRServerProxy { .. } => out.push(file(format!("{FILES}/bytecode.py"), BYTECODE)),
             Action::InstallConda(what) => {
                 out.push(file(format!("{FILES}/bytecode.py"), BYTECODE));
                 out.push(file(format!("{FILES}/conda.py"), CONDA));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::context::FILES;
+use super::script::r;
 use crate::plan::{Action, RPackage};
 use crate::shell::word;
 
@@ -10,6 +11,8 @@ use crate::shell::word;
 const R_PACKAGES: &str = include_str!("r/packages.R");
 /// Runs an `install.R`.
 const R_SCRIPT: &str = include_str!("r/run.R");
+/// Fetches a package that a site names.
+const R_FETCH: &str = include_str!("r/fetch.py");
 /// Fetches Julia.
 const JULIA_FETCH: &str = include_str!("julia/fetch.py");
 
@@ -24,6 +27,10 @@ pub(super) fn files(action: &Action) -> Vec<(String, String)> {
             lent("r-packages/packages.R", R_PACKAGES.to_owned()),
             lent("r-packages/packages.tsv", packages.iter().map(row).collect()),
         ],
+        Action::InstallRServer { server, package } => {
+            let file = |name: &str, content: String| lent(&format!("{}/{name}", r::server_files(*server)), content);
+            vec![file("fetch.py", R_FETCH.to_owned()), file("address", format!("{}\n", package.address()))]
+        }
         Action::RunInstallR { .. } => vec![lent("r-script/run.R", R_SCRIPT.to_owned())],
         Action::InstallJulia { .. } => vec![lent("julia-system/fetch.py", JULIA_FETCH.to_owned())],
         Action::AddJuliaKernel { files, .. } => {

@@ -3,7 +3,7 @@
 mod conda;
 mod julia;
 mod python;
-mod r;
+pub(super) mod r;
 
 use super::context::{CA_TARGET, CA_VARIABLES, LENT, ca_mount, file_mount, root_cache, user_cache};
 use crate::NotebookUser;
@@ -77,6 +77,17 @@ pub(super) fn run(plan: &BuildPlan, step: &Step) -> Option<String> {
             }
             (mounts, r::install(plan, &step.action, apt_update(plan)))
         }
+        Action::InstallRServer { server, package } => (
+            vec![
+                file_mount(&r::server_files(*server)),
+                root_cache(plan, "apt", "/var/cache/apt"),
+                root_cache(plan, "apt-lists", "/var/lib/apt/lists"),
+            ],
+            r::server(plan, *server, package, apt_update(plan)),
+        ),
+        Action::InstallRServerProxy { server } => {
+            (vec![file_mount("bytecode.py"), user_cache(plan, "python")], python::add_to_base(plan, server.proxy()))
+        }
         Action::InstallRPackages { .. } => (vec![file_mount("r-packages")], r::packages()),
         Action::InstallRProject { directory } => (vec![], r::project(plan, directory)),
         Action::RunInstallR { path } => (vec![file_mount("r-script")], r::script(plan, path)),
@@ -140,6 +151,8 @@ const fn uses_index(action: &Action) -> bool {
         | Action::InstallConda(_)
         | Action::InstallApt { .. }
         | Action::InstallR { in_base: false, .. }
+        | Action::InstallRServer { .. }
+        | Action::InstallRServerProxy { .. }
         | Action::RunPostBuild { .. }
         | Action::RunCommands { .. } => true,
         _ => false,

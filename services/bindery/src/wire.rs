@@ -72,7 +72,12 @@ pub(crate) fn site(config: &Config) -> anyhow::Result<Site> {
         pythons: config.build.pythons.clone(),
         python_mirror: config.build.python_mirror.clone(),
         python_fallback: config.build.python_fallback,
-        sources: Sources { cran: config.build.r.cran.clone(), julia: config.build.julia.mirror.clone() },
+        sources: Sources {
+            cran: config.build.r.cran.clone(),
+            julia: config.build.julia.mirror.clone(),
+            rstudio: config.build.r.rstudio.clone(),
+            shiny: config.build.r.shiny.clone(),
+        },
         r_base_image: Some(config.build.r.base_image.clone()).filter(|name| !name.is_empty()),
         conda: config.build.conda.clone(),
         dockerfiles: DockerfileRules {

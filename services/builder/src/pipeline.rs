@@ -85,7 +85,7 @@ impl Site {
     /// What, beside repository and commit, decides what is built. Equal in every process of a site.
     #[must_use]
     pub fn recipe(&self) -> String {
-        let Sources { cran, julia } = &self.sources;
+        let Sources { cran, julia, rstudio, shiny } = &self.sources;
         let fallback = match self.python_fallback {
             PythonFallback::Refuse => "",
             PythonFallback::Nearest => " or the nearest",
@@ -99,6 +99,9 @@ impl Site {
             self.pythons.join(" "),
             self.conda.defaults,
         );
+        for (server, package) in [("rstudio", rstudio), ("shiny", shiny)] {
+            recipe.extend(package.iter().map(|package| format!("; {server} {package}")));
+        }
         if self.dockerfiles != DockerfileRules::default() {
             recipe.push_str(&format!("; {:?}", self.dockerfiles));
         }

@@ -14,6 +14,7 @@
 //! | `pythons.rs` | a Python of the kernel's own, from a mirror that `tests/python_mirror.sh` makes |
 //! | `provenance.rs` | none: the record of an image, and the image once more from it |
 //! | `r.rs` | R: its kernel, `install.R`, `DESCRIPTION`, `renv.lock` |
+//! | `r_servers.rs` | RStudio and Shiny, of which `tests/r_servers.sh` makes stand-ins |
 //! | `requirements.rs` | `requirements.txt` |
 //! | `scripts.rs` | `apt.txt`, `postBuild`, `start` |
 //! | `sources.rs` | refs, submodules, large files |
@@ -30,6 +31,7 @@ mod provenance;
 mod python;
 mod pythons;
 mod r;
+mod r_servers;
 mod requirements;
 mod scripts;
 mod sources;

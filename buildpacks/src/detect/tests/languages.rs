@@ -285,3 +285,21 @@ fn the_python_of_a_development_container_is_asked_for() {
     let fault = with("mcr.microsoft.com/devcontainers/python:3.12", "latest").unwrap_err();
     assert_eq!(fault.place().as_deref(), Some(".devcontainer.json:2"));
 }
+
+#[test]
+fn servers_for_r_come_with_r_where_the_site_names_them_and_never_otherwise() {
+    let package = |name: &str| Some(format!("https://x/{name}.deb#sha256={}", "0".repeat(64)).parse().unwrap());
+    let mut site = options();
+    (site.sources.rstudio, site.sources.shiny) = (package("rstudio"), package("shiny"));
+    let with_r = plan(&tree(&[("runtime.txt", "r-4.2")]), &stack(), &site).unwrap();
+    assert_eq!(
+        ids(&with_r),
+        ["r", "rstudio", "shiny", "rstudio-proxy", "shiny-proxy", "r-packages", "content"],
+        "what needs R comes after it"
+    );
+    insta::assert_snapshot!(render_environment(&with_r).dockerfile);
+    let without = plan(&tree(&[("requirements.txt", "numpy")]), &stack(), &site).unwrap();
+    assert!(!ids(&without).iter().any(|id| id.contains("rstudio") || id.contains("shiny")));
+    let key = |site: &PlanOptions| plan(&tree(&[("runtime.txt", "r-4.2")]), &stack(), site).unwrap().environment_key;
+    assert_ne!(key(&site), key(&options()));
+}

@@ -38,7 +38,8 @@ pub(super) fn uv(plan: &BuildPlan, downloads: &str) -> Vec<String> {
         // The Python prefix is writable by its group; what is added to it stays so.
         "umask 0002".to_owned(),
         format!("export UV_CACHE_DIR={LENT}/python/uv PIP_CACHE_DIR={LENT}/python/pip UV_LINK_MODE=copy"),
-        format!("export UV_PYTHON_DOWNLOADS={downloads}"),
+        // A busy network is given time; an index that is down fails within two minutes.
+        format!("export UV_PYTHON_DOWNLOADS={downloads} UV_HTTP_CONNECT_TIMEOUT=20 UV_HTTP_RETRIES=4"),
         "uv=$(command -v uv || true)".to_owned(),
         format!(
             "if [ -z \"$uv\" ]; then {python} -m pip --disable-pip-version-check --no-input -q install \
@@ -78,6 +79,15 @@ pub(super) fn source(install: &Install<'_>) -> String {
             format!("--mount=type=bind,source={CONTENT_PREFIX},target={LENT}/{}", install.lent)
         }
     }
+}
+
+/// Adds pinned packages to the environment of the server itself.
+pub(super) fn add_to_base(plan: &BuildPlan, packages: &'static str) -> Vec<String> {
+    let prefix = &plan.contract.prefix;
+    let mut lines = uv(plan, "never");
+    lines.push(format!("\"$uv\" pip install --python {prefix}/bin/python {packages}"));
+    lines.push(bytecode(prefix));
+    lines
 }
 
 /// Installs what it is lent.

@@ -1,6 +1,7 @@
 //! The shell around R.
 
 use crate::plan::{Action, BuildPlan};
+use crate::r_server::{DebianPackage, RServer};
 use crate::render::context::LENT;
 use crate::shell::word;
 
@@ -51,6 +52,25 @@ pub(super) fn install(plan: &BuildPlan, action: &Action, apt: Vec<String>) -> Ve
     lines.push(format!(
         "sed \"s/{{codename}}/$codename/g\" {LENT}/r-system/Rprofile.site >> \"$(R RHOME)/etc/Rprofile.site\""
     ));
+    lines.push(super::SETTLE.to_owned());
+    lines
+}
+
+/// The directory of what installing a server is lent.
+pub(in crate::render) fn server_files(server: RServer) -> String {
+    format!("{}-server", server.id())
+}
+
+/// Installs a server that this site names, as root.
+pub(super) fn server(plan: &BuildPlan, server: RServer, package: &DebianPackage, apt: Vec<String>) -> Vec<String> {
+    let lent = format!("{LENT}/{}", server_files(server));
+    let target = format!("/tmp/{}.deb", server_files(server));
+    let fetch = format!("{lent}/fetch.py {lent}/address {} {target}", package.sha256());
+    let mut lines = vec![format!("{}/bin/python -I {fetch}", plan.contract.prefix)];
+    lines.extend(apt);
+    lines.push(format!("apt-get \"$@\" -qy --no-install-recommends install {target}"));
+    lines.push(format!("rm -f {target}"));
+    lines.push(super::REMOVE_LOGS.to_owned());
     lines.push(super::SETTLE.to_owned());
     lines
 }

@@ -8,6 +8,7 @@ mod show;
 
 use std::path::PathBuf;
 
+use bindery_buildpacks::DebianPackage;
 use bindery_core::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -93,11 +94,15 @@ pub(crate) struct RConfig {
     /// The repository that R packages come from which the base's distribution does not have. `{date}` becomes the day whose packages
     /// are asked for, or `latest`; `{codename}` the name of the distribution.
     pub(crate) cran: String,
+    /// The package of RStudio Server that R repositories get, as `https://host/name.deb#sha256=…`. Default: none.
+    pub(crate) rstudio: Option<DebianPackage>,
+    /// The package of Shiny Server, likewise.
+    pub(crate) shiny: Option<DebianPackage>,
 }
 
 impl Default for RConfig {
     fn default() -> Self {
-        Self { base_image: String::new(), cran: bindery_builder::Sources::default().cran }
+        Self { base_image: String::new(), cran: bindery_builder::Sources::default().cran, rstudio: None, shiny: None }
     }
 }
 

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `machine.rs` | memory, disk, a network or an index that does not answer |
 //! | `kernel.rs` | a Python that this site offers and could not give |
+//! | `r_server.rs` | RStudio and Shiny of the site's, which could not be installed |
 //! | `script.rs` | programs that are not there, `#!` lines, syntax, permissions |
 //! | `apt.rs` | Debian packages that do not exist |
 //! | `native.rs`, `packages.rs` | headers, libraries and compilers that a build lacks, and the Debian packages that have them |
@@ -20,6 +21,7 @@ mod machine;
 mod native;
 mod packages;
 mod python;
+mod r_server;
 mod resolver;
 mod script;
 #[cfg(test)]
@@ -127,10 +129,11 @@ impl Evidence<'_> {
 pub(crate) fn diagnose(failure: &Failure<'_>) -> Option<Diagnosis> {
     let lines = failure.lines.iter().map(|line| text::plain(line)).collect();
     let evidence = Evidence { failure, lines };
-    let rules: [fn(&Evidence<'_>) -> Option<Diagnosis>; 14] = [
+    let rules: [fn(&Evidence<'_>) -> Option<Diagnosis>; 15] = [
         machine::memory,
         machine::disk,
         kernel::diagnose,
+        r_server::diagnose,
         script::not_started,
         script::command_of_exit_code,
         machine::network,
