@@ -23,7 +23,8 @@
 //! | `limits.rs` | how many builds one address may start |
 //! | `policy.rs` | networks and repositories that are not served |
 //! | `launches.rs` | a line of JSON for each launch |
-//! | `headers.rs` | content security policy, CORS, and who the visitor is behind proxies |
+//! | `headers.rs` | content security policy, CORS |
+//! | `forwarded.rs` | who the visitor is behind proxies |
 //! | `metrics.rs` | what is counted |
 
 mod app;
@@ -31,6 +32,7 @@ mod assets;
 mod builds;
 mod config;
 mod error;
+mod forwarded;
 mod gate;
 mod headers;
 mod launches;
