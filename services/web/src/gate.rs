@@ -9,7 +9,7 @@ use bindery_core::{Fault, Secret, Timestamp};
 
 use crate::Web;
 use crate::headers::{client_ip, is_allowed_origin};
-use crate::stream::query_value;
+use crate::stream::{last_event_id, query_value};
 
 /// A visit that may go on.
 #[derive(Debug, Clone, Default)]
@@ -43,9 +43,13 @@ pub(crate) fn pass(request: &HttpRequest, web: &Web, provider: &str, raw_spec: &
     if is_operator(headers, web.config.api_token.as_ref()) {
         return Ok(free);
     }
-    match query_value(request.query_string(), "build_token").filter(|token| !token.is_empty()) {
+    let token = query_value(request.query_string(), "build_token").filter(|token| !token.is_empty());
+    let is_valid = |token: &String| web.tokens.is_valid(token, provider, raw_spec, &origin, Timestamp::now());
+    // Of a page that was open longer than its token lives, or than the process that made it: it goes on as one without.
+    let resumes = last_event_id(headers, request.query_string()).is_some() && !web.config.require_build_token;
+    match token.filter(|token| is_valid(token) || !resumes) {
         Some(token) => {
-            if web.tokens.is_valid(&token, provider, raw_spec, &origin, Timestamp::now()) {
+            if is_valid(&token) {
                 return Ok(Pass { token: true, ..free });
             }
             let fault = Fault::user("build-token-invalid", "Invalid build token");

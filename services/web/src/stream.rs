@@ -172,7 +172,7 @@ fn accepts_event_stream(headers: &HeaderMap) -> bool {
 
 /// The header a browser's event stream sends when it reconnects by itself, or the query parameter `last_event_id` of a script that
 /// had to open a new one and cannot set headers.
-fn last_event_id(headers: &HeaderMap, query: &str) -> Option<StreamId> {
+pub(crate) fn last_event_id(headers: &HeaderMap, query: &str) -> Option<StreamId> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     header.or_else(|| query_value(query, "last_event_id"))?.parse().ok()
 }

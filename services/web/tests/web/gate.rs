@@ -130,6 +130,22 @@ async fn a_token_that_is_not_for_this_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_open_longer_than_its_token_lives_resumes_where_it_was() {
+    let site = Site::with(Config { build_token_secret: Some(Secret::new("00ff")), ..proxied() }, Vec::new()).await;
+    let (_builder, _launcher) = (site.builder(Vec::new()), site.launcher());
+    let link = "/build/gh/owner/name/HEAD?build_token=of.another.process";
+    let told = site.watch("/build/gh/owner/name/HEAD").await.events_to_the_end().await;
+    let first = told[0].id.clone().unwrap();
+    for (target, headers) in
+        [(link.to_owned(), vec![("last-event-id", first.as_str())]), (format!("{link}&last_event_id={first}"), vec![])]
+    {
+        let events = visit(&site, &target, &headers).await;
+        assert_eq!(events.last().unwrap().phase(), "ready", "{target}");
+    }
+    assert_eq!(refusal(&visit(&site, link, &[]).await).0, "build-token-invalid", "one that begins is told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_a_token_is_required_only_our_pages_and_the_operator_start_anything() {
     let config = Config { require_build_token: true, api_token: Some(Secret::new("s3cret")), ..proxied() };
     let site = Site::with(config, Vec::new()).await;
