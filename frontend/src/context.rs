@@ -132,6 +132,109 @@ pub struct LoadingPage {
     pub repository_url: Option<String>,
     /// Where this build's whole log is (or will be), if that is known before it starts.
     pub build_log_url: Option<String>,
+    /// The page of the repository.
+    pub builds_url: String,
+}
+
+/// The page of a repository: what was built of it, and how to launch it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RepositoryPage {
+    /// What every page needs.
+    pub shell: Shell,
+    /// The provider for people: `GitHub`.
+    pub provider_name: String,
+    /// The repository for people: `user/repo`, or a URL.
+    pub repository: String,
+    /// Where the repository can be looked at. Only `http` and `https` become links.
+    pub repository_url: Option<String>,
+    /// Where its newest commit is launched.
+    pub launch_url: String,
+    /// Its builds, the latest first.
+    pub builds: Vec<BuildRow>,
+    /// What the latest image was made of, where that is known.
+    pub environment: Option<EnvironmentRows>,
+    /// What a README may hold.
+    pub badge: BadgeCode,
+}
+
+/// One build of a repository.
+#[derive(Debug, Clone, Serialize)]
+pub struct BuildRow {
+    /// When it was asked for: `2026-11-23T02:52:12Z`.
+    pub at: String,
+    /// The same for people.
+    pub at_text: String,
+    /// The ref it was asked for by, where that says more than the revision.
+    pub git_ref: Option<String>,
+    /// The commit, shortened, or the version.
+    pub revision: String,
+    /// A page about it. Only `http` and `https` become links.
+    pub revision_url: String,
+    /// The day whose packages it has, where one was asked for.
+    pub as_of: Option<String>,
+    /// `queued`, `running`, `built` or `failed`.
+    pub result: String,
+    /// The same for people.
+    pub result_name: String,
+    /// How long it took, once it has ended.
+    pub took: Option<String>,
+    /// Why it failed.
+    pub fault: Option<String>,
+    /// Its whole log.
+    pub log_url: String,
+    /// Where exactly this revision is launched.
+    pub launch_url: String,
+}
+
+/// What an image was made of.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnvironmentRows {
+    /// The commit it has, shortened.
+    pub revision: Option<String>,
+    /// Languages and their versions.
+    pub languages: Vec<Row>,
+    /// Files that are used, and for what.
+    pub used: Vec<Row>,
+    /// Files that are not, and why.
+    pub ignored: Vec<Row>,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+    /// The base image.
+    pub base: String,
+    /// Its digest.
+    pub base_digest: String,
+    /// The version of this program that built it.
+    pub bindery: String,
+    /// The repository's own Dockerfile, when that is what was built.
+    pub dockerfile: Option<String>,
+    /// How many packages are in it, where they were listed.
+    pub packages: Option<usize>,
+    /// Below this are `provenance`, `bill-of-materials` and `plan`.
+    pub records_url: String,
+}
+
+/// A name, what it stands for, and why.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// What it is.
+    pub name: String,
+    /// What it stands for.
+    pub value: String,
+    /// What chose it.
+    pub why: Option<String>,
+}
+
+/// A launch link, and what a README may hold to show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct BadgeCode {
+    /// The link in full.
+    pub link: String,
+    /// For Markdown.
+    pub markdown: String,
+    /// For reStructuredText.
+    pub rst: String,
+    /// For HTML.
+    pub html: String,
 }
 
 /// Any page that says no: 400, 404, 410, 424, 429, 500, 503.

@@ -15,5 +15,8 @@ mod escape;
 pub mod pages;
 
 pub use assets::{Asset, asset};
-pub use context::{AboutPage, ErrorPage, FormValues, HomePage, LoadingPage, Provider, Shell};
+pub use context::{
+    AboutPage, BadgeCode, BuildRow, EnvironmentRows, ErrorPage, FormValues, HomePage, LoadingPage, Provider,
+    RepositoryPage, Row, Shell,
+};
 pub use pages::{Error, Pages};

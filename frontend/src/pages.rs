@@ -5,7 +5,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
-use crate::context::{AboutPage, ErrorPage, HomePage, LoadingPage, Provider, Shell};
+use crate::context::{AboutPage, ErrorPage, HomePage, LoadingPage, Provider, RepositoryPage, Shell};
 use crate::escape;
 
 /// A page could not be written. Both are mistakes of ours, never of a visitor.
@@ -25,10 +25,12 @@ pub struct Pages {
     templates: Environment<'static>,
 }
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("layout.html.j2", include_str!("../templates/layout.html.j2")),
     ("home.html.j2", include_str!("../templates/home.html.j2")),
     ("loading.html.j2", include_str!("../templates/loading.html.j2")),
+    ("repository.html.j2", include_str!("../templates/repository.html.j2")),
+    ("share.html.j2", include_str!("../templates/share.html.j2")),
     ("error.html.j2", include_str!("../templates/error.html.j2")),
     ("about.html.j2", include_str!("../templates/about.html.j2")),
 ];
@@ -74,6 +76,20 @@ impl Pages {
         self.render("loading.html.j2", &page.shell, context! { page => value(page), repository_url })
     }
 
+    /// The page of a repository.
+    ///
+    /// # Errors
+    /// [`Error::Template`].
+    pub fn render_repository(&self, page: &RepositoryPage) -> Result<String, Error> {
+        let repository_url = page.repository_url.as_deref().filter(|url| is_web(url));
+        let mut builds = page.builds.clone();
+        for build in builds.iter_mut().filter(|build| !is_web(&build.revision_url)) {
+            build.revision_url = String::new();
+        }
+        let own = context! { page => value(page), repository_url, builds => value(builds) };
+        self.render("repository.html.j2", &page.shell, own)
+    }
+
     /// A page that says no.
     ///
     /// # Errors
@@ -112,7 +128,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::context::FormValues;
+    use crate::context::{BadgeCode, BuildRow, EnvironmentRows, FormValues, Row};
 
     const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`{{7*7}}";
 
@@ -148,6 +164,50 @@ mod tests {
             as_of: None,
             repository_url: Some("https://github.com/user/repo".into()),
             build_log_url: None,
+            builds_url: "/hub/repositories/gh/user/repo".into(),
+        }
+    }
+
+    fn repository(text: &str) -> RepositoryPage {
+        let (some, text) = (Some(text.to_owned()), text.to_owned());
+        let row = Row { name: text.clone(), value: text.clone(), why: some.clone() };
+        let badge = BadgeCode { link: text.clone(), markdown: text.clone(), rst: text.clone(), html: text.clone() };
+        let build = BuildRow {
+            at: "2026-11-23T02:52:12Z".into(),
+            at_text: "2026-11-23 02:52 UTC".into(),
+            git_ref: some.clone(),
+            revision: text.clone(),
+            revision_url: text.clone(),
+            as_of: some.clone(),
+            result: "failed".into(),
+            result_name: "Failed".into(),
+            took: Some("3 min 05 s".into()),
+            fault: some.clone(),
+            log_url: "/hub/builds/b-1/log".into(),
+            launch_url: text.clone(),
+        };
+        let environment = EnvironmentRows {
+            revision: some.clone(),
+            languages: vec![row.clone()],
+            used: vec![row.clone()],
+            ignored: vec![row],
+            notes: vec![text.clone()],
+            base: text.clone(),
+            base_digest: text.clone(),
+            bindery: text.clone(),
+            dockerfile: some.clone(),
+            packages: Some(3),
+            records_url: "/hub/builds/b-1".into(),
+        };
+        RepositoryPage {
+            shell: shell(),
+            provider_name: text.clone(),
+            repository: text.clone(),
+            repository_url: some,
+            launch_url: text,
+            builds: vec![build],
+            environment: Some(environment),
+            badge,
         }
     }
 
@@ -189,6 +249,7 @@ mod tests {
             as_of: day,
             repository_url: url.clone(),
             build_log_url: url.clone(),
+            builds_url: text.clone(),
         };
         let error = ErrorPage {
             shell: shell.clone(),
@@ -201,6 +262,10 @@ mod tests {
         vec![
             ("home", pages.render_home(&HomePage { shell: shell.clone(), form }).unwrap()),
             ("loading", pages.render_loading(&loading).unwrap()),
+            (
+                "repository",
+                pages.render_repository(&RepositoryPage { shell: shell.clone(), ..repository(&text) }).unwrap(),
+            ),
             ("error", pages.render_error(&error).unwrap()),
             ("about", pages.render_about(&AboutPage { shell, message: url }).unwrap()),
         ]
@@ -320,6 +385,26 @@ mod tests {
             let html = Pages::new().unwrap().render_loading(&page).unwrap();
             assert!(html.contains(r#"<h1 class="repository">user/repo</h1>"#), "{url:?}: {html}");
         }
+    }
+
+    #[test]
+    fn the_page_of_a_repository_shows_its_builds_and_links_only_what_is_a_web_page() {
+        let pages = Pages::new().unwrap();
+        let html = pages.render_repository(&repository("javascript:x")).unwrap();
+        for part in [
+            r#"<h1 class="repository">javascript:x</h1>"#,
+            r#"<time datetime="2026-11-23T02:52:12Z">2026-11-23 02:52 UTC</time>"#,
+            "3 min 05 s",
+            r#"href="/hub/builds/b-1/log""#,
+            r#"href="/hub/builds/b-1/provenance""#,
+            "data-copy=\"badge-rst\"",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains(r#"<a class="revision" href="javascript:"#), "{html}");
+        let none = RepositoryPage { builds: Vec::new(), environment: None, ..repository("user/repo") };
+        let html = pages.render_repository(&none).unwrap();
+        assert!(html.contains("has not been built here"), "{html}");
     }
 
     #[test]

@@ -1,7 +1,6 @@
-/** `<link-builder>`: the launch link and badges for what the form asks for, and their copy buttons. */
+/** `<link-builder>`: the launch link and badges for what the form asks for. */
 
 import { type PropertyValues, ReactiveElement } from "lit";
-import { copyText } from "./copy";
 import { badges, launchPath } from "./launch-link";
 import { pageConfig, publicBase } from "./page-config";
 import { WANTED, type WantedDetail } from "./repo-form";
@@ -17,13 +16,11 @@ export class LinkBuilder extends ReactiveElement {
   override connectedCallback(): void {
     super.connectedCallback();
     document.addEventListener(WANTED, this.#listen);
-    this.addEventListener("click", this.#click);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     document.removeEventListener(WANTED, this.#listen);
-    this.removeEventListener("click", this.#click);
   }
 
   protected override updated(_: PropertyValues<this>): void {
@@ -42,17 +39,5 @@ export class LinkBuilder extends ReactiveElement {
 
   readonly #listen = (event: Event): void => {
     this.wanted = (event as CustomEvent<WantedDetail>).detail;
-  };
-
-  readonly #click = (event: Event): void => {
-    const button = (event.target as Element).closest<HTMLButtonElement>("button[data-copy]");
-    const output = button && this.querySelector<HTMLElement>(`#${button.dataset.copy}`);
-    if (!button || !output) return;
-    void copyText(output).then((copied) => {
-      const status = this.querySelector("[data-copied]");
-      if (status) status.textContent = copied ? `Copied the ${button.dataset.what}.` : `Press Ctrl+C to copy the ${button.dataset.what}.`;
-      button.toggleAttribute("data-done", copied);
-      setTimeout(() => button.removeAttribute("data-done"), 2000);
-    });
   };
 }

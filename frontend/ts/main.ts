@@ -2,6 +2,7 @@
 
 import "../styles/app.css";
 import { BuildProgress } from "./build-progress";
+import { listenForCopies } from "./copy";
 import { EnvironmentPanel } from "./environment-panel";
 import { LinkBuilder } from "./link-builder";
 import { startLoading } from "./loading";
@@ -16,6 +17,7 @@ customElements.define("environment-panel", EnvironmentPanel);
 customElements.define("link-builder", LinkBuilder);
 customElements.define("repo-form", RepoForm);
 
+listenForCopies(document);
 const stream = startLoading(document, pageConfig());
 addEventListener("pagehide", () => stream?.close());
 // A page taken from the history has a closed stream; what it showed may be long over.

@@ -57,10 +57,10 @@ const STATES = [
   { name: "failure", path: LOADING, events: failed, ready: "#failure:not([hidden])" },
 ];
 
-/** Reads every state; `picture(page, name)` keeps what it looks like. */
-export async function isAccessible(page, home, picture) {
+/** Reads every state, or these; `picture(page, name)` keeps what it looks like. */
+export async function isAccessible(page, home, picture, states = STATES) {
   const found = [];
-  for (const { name, path, events, ready } of STATES) {
+  for (const { name, path, events, ready } of states) {
     if (events) {
       const body = told(events);
       await page.route("**/build/**", (route) => route.fulfill({ status: 200, contentType: "text/event-stream", body }));

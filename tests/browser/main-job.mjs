@@ -126,6 +126,35 @@ async function saysWhatFailed() {
   await page.close();
 }
 
+async function tellsWhatWasBuilt() {
+  const page = await context.newPage();
+  watch(page);
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.goto(`${HOME_PAGE}v2/git/${encodeURIComponent(REPOSITORY)}/main`);
+  const address = await page.getByRole("link", { name: "Builds of this repository" }).getAttribute("href");
+  // It has been built: going there stops the launch that has just begun.
+  await page.goto(new URL(address, HOME_PAGE).href);
+  const build = page.locator('.build-list [data-result="built"]');
+  assert.match(await build.textContent(), /Built in \d+[^]*main/, "with its time and its ref");
+  assert.match(await page.locator(".environment").textContent(), /Python[^]*requirements\.txt[^]*Base image/, "and what it was made of");
+  const badge = await page.locator("#badge-markdown").textContent();
+  await page.focus("#btn-copy-markdown");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /Copied the Markdown badge/.test(document.querySelector("[data-copied]").textContent));
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), badge);
+  assert.ok(badge.endsWith(`${HOME_PAGE}v2/git/${encodeURIComponent(REPOSITORY)}/HEAD)`), badge);
+  await isAccessible(page, HOME_PAGE, picture, [
+    { name: "repository", path: new URL(page.url()).pathname.slice(1), ready: ".build-list" },
+    { name: "repository-failing", path: `repositories/git/${encodeURIComponent(FAILING_REPOSITORY)}`, ready: ".build-list .fault" },
+    { name: "repository-unknown", path: "repositories/gh/owner/name", ready: "#builds-title" },
+  ]);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.goto(new URL(address, HOME_PAGE).href);
+  await page.getByRole("link", { name: /^Launch at this commit/ }).click();
+  await page.waitForURL(/\/user\/s-[0-9a-f]{32}\//);
+  await page.close();
+}
+
 async function worksByKeyboardAlone() {
   const page = await context.newPage();
   watch(page);
@@ -163,6 +192,7 @@ try {
   await isForEverybody();
   await opensANotebook();
   await saysWhatFailed();
+  await tellsWhatWasBuilt();
   assert.deepEqual(violations, [], "our pages break none of their own rules");
   console.log("browser: all well");
 } catch (error) {

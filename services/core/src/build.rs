@@ -41,6 +41,12 @@ impl BuildRequest {
         Self { key: ImageKey::new(&resolved, as_of, recipe), resolved, as_of }
     }
 
+    /// The names under which the builds of its repository are found: the identity, and the repository as it was spelt.
+    #[must_use]
+    pub fn repository_names(&self) -> [String; 2] {
+        [self.resolved.identity.clone(), self.resolved.spec.repository_name()]
+    }
+
     /// The launch path that will always mean this, without leading slash: `v2/gh/owner/name/<commit>`, and `?as_of=` where the
     /// packages of a day are asked for.
     #[must_use]

@@ -96,6 +96,45 @@ impl RepoSpec {
     }
 }
 
+impl RepoSpec {
+    /// Parses a link path that may leave the ref out, as the page of a repository has it. What is there is the repository; for
+    /// GitHub and the like, what follows it is a ref.
+    ///
+    /// # Errors
+    /// As [`RepoSpec::parse`].
+    pub fn parse_repository(provider: &str, raw: &str) -> Result<Self, SpecError> {
+        let has_refs = provider.parse::<Provider>().is_ok_and(Provider::has_refs);
+        let raw = raw.trim_end_matches('/');
+        if has_refs { Self::parse(provider, &format!("{raw}/HEAD")) } else { Self::parse(provider, raw) }
+    }
+
+    /// The link path without the ref: `gh/owner/name`. [`RepoSpec::parse_repository`] gives the same repository at `HEAD`.
+    #[must_use]
+    pub fn repository_path(&self) -> String {
+        let id = self.provider.id();
+        let whole = || utf8_percent_encode(&self.repository, COMPONENT).to_string();
+        match self.provider {
+            Provider::Gh | Provider::Cb | Provider::Bb | Provider::Gist => format!("{id}/{}", self.repository),
+            Provider::Zenodo | Provider::Figshare | Provider::Dataverse => {
+                format!("{id}/{}", whole().replace("%2F", "/"))
+            }
+            Provider::Gl | Provider::Git | Provider::Hydroshare | Provider::Ckan | Provider::Osf | Provider::Swh => {
+                format!("{id}/{}", whole())
+            }
+        }
+    }
+
+    /// One name for the repository however its letters are cased, where its host does not tell them apart.
+    #[must_use]
+    pub fn repository_name(&self) -> String {
+        let path = self.repository_path();
+        match self.provider {
+            Provider::Git | Provider::Ckan => path,
+            _ => path.to_lowercase(),
+        }
+    }
+}
+
 fn parse_owned(provider: Provider, raw: &str) -> Result<RepoSpec, SpecError> {
     let form = "user/repo/ref";
     let mut parts = raw.splitn(3, '/');
@@ -209,19 +248,12 @@ pub(crate) fn printable(text: &str) -> String {
 
 impl fmt::Display for RepoSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.provider.id();
-        let whole = || utf8_percent_encode(&self.repository, COMPONENT).to_string();
-        let reference = || utf8_percent_encode(self.reference.as_str(), COMPONENT).to_string().replace("%2F", "/");
-        match self.provider {
-            Provider::Gh | Provider::Cb | Provider::Bb | Provider::Gist => {
-                write!(f, "{id}/{}/{}", self.repository, reference())
-            }
-            Provider::Gl | Provider::Git => write!(f, "{id}/{}/{}", whole(), reference()),
-            Provider::Zenodo | Provider::Figshare | Provider::Dataverse => {
-                write!(f, "{id}/{}", whole().replace("%2F", "/"))
-            }
-            Provider::Hydroshare | Provider::Ckan | Provider::Osf | Provider::Swh => write!(f, "{id}/{}", whole()),
+        f.write_str(&self.repository_path())?;
+        if self.provider.has_refs() {
+            let reference = utf8_percent_encode(self.reference.as_str(), COMPONENT).to_string();
+            write!(f, "/{}", reference.replace("%2F", "/"))?;
         }
+        Ok(())
     }
 }
 
@@ -333,6 +365,19 @@ mod tests {
         assert_eq!(RepoSpec::parse("git", &colons), Err(SpecError::Unreadable));
     }
 
+    #[test]
+    fn a_repository_is_named_without_its_ref() {
+        let page = |provider: &str, raw: &str| RepoSpec::parse_repository(provider, raw).unwrap();
+        assert_eq!(page("gh", "A/b").repository_path(), "gh/A/b");
+        assert_eq!(page("gh", "A/b/").repository_name(), "gh/a/b");
+        assert_eq!(page("gl", "group/sub/project").repository_path(), "gl/group%2Fsub%2Fproject");
+        assert_eq!(page("gl", "group%2Fsub%2Fproject").repository_path(), "gl/group%2Fsub%2Fproject");
+        assert_eq!(page("git", "https%3A%2F%2Fh%2FA").repository_name(), "git/https%3A%2F%2Fh%2FA");
+        assert_eq!(page("zenodo", "10.5281/zenodo.7").repository_path(), "zenodo/10.5281/zenodo.7");
+        assert_eq!(page("gh", "a/b/main").reference.as_str(), "main/HEAD", "a ref that was left in is seen");
+        assert!(RepoSpec::parse_repository("gh", "a").is_err());
+    }
+
     const PROVIDERS: &str = "gh|gl|git|cb|bb|gist|zenodo|figshare|dataverse|hydroshare|ckan|osf|swh";
 
     proptest! {
@@ -341,7 +386,9 @@ mod tests {
             if let Ok(spec) = RepoSpec::parse(&provider, &raw) {
                 let shown = spec.to_string();
                 let (provider, rest) = shown.split_once('/').unwrap();
-                prop_assert_eq!(RepoSpec::parse(provider, rest).unwrap(), spec);
+                prop_assert_eq!(&RepoSpec::parse(provider, rest).unwrap(), &spec);
+                let (provider, rest) = spec.repository_path().split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+                prop_assert_eq!(RepoSpec::parse_repository(&provider, &rest).unwrap().repository, spec.repository);
             }
         }
 

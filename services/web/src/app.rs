@@ -11,7 +11,7 @@ use actix_web::{App, HttpServer, guard, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::headers::{add_cors, client_ip, preflight};
-use crate::{Error, Web, assets, builds, operate, pages, plan, providers, status, stream};
+use crate::{Error, Web, assets, builds, history, operate, pages, plan, providers, repository, status, stream};
 
 /// How the names of files end that pages of others show.
 const FILES: [&str; 3] = [".svg", ".png", ".ico"];
@@ -36,6 +36,7 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             )
             .service(program("/builds/{id}/log", web::get().to(builds::log)))
             .service(program("/builds/{id}/plan", web::get().to(plan::plan)))
+            .service(program("/builds/{id}/estimate", web::get().to(history::usually)))
             .service(program("/builds/{id}/provenance", web::get().to(builds::provenance)))
             .service(program("/builds/{id}/bill-of-materials", web::get().to(builds::bill_of_materials)))
             .route("/metrics", web::get().to(status::metrics))
@@ -49,6 +50,7 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
                     .route("/about", web::to(pages::about))
                     .route("/launch", web::to(pages::launch_form))
                     .route("/v2/{provider}/{spec:.*}", web::to(pages::loading))
+                    .route("/repositories/{provider}/{spec:.*}", web::to(repository::page))
                     .route("/repo/{tail:.*}", web::to(pages::legacy_repo))
                     // For READMEs and browsers.
                     .route("/static/{name}", web::to(assets::file))

@@ -11,6 +11,8 @@
 //! | `stream.rs` | `/build/…`: a visit as server-sent events, with resume |
 //! | `wire.rs` | events as BinderHub clients read them |
 //! | `pages.rs` | home, loading, about and error pages |
+//! | `repository.rs` | the page of a repository: what was built of it, and of what; `badge.rs` what launches it from a README |
+//! | `history.rs` | what earlier builds say of the next one |
 //! | `assets.rs` | built files and badges |
 //! | `builds.rs` | a build at its permanent address: record, log, provenance |
 //! | `operate.rs` | what the operator's programs do with builds: list, cancel |
@@ -29,12 +31,14 @@
 
 mod app;
 mod assets;
+mod badge;
 mod builds;
 mod config;
 mod error;
 mod forwarded;
 mod gate;
 mod headers;
+mod history;
 mod launches;
 mod limits;
 mod metrics;
@@ -44,6 +48,7 @@ mod plan;
 mod policy;
 mod providers;
 mod relaunch;
+mod repository;
 mod status;
 mod stream;
 mod tokens;

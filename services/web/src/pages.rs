@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::headers::{content_security_policy, nonce};
 use crate::stream::query_value;
-use crate::{Web, gate, providers, relaunch};
+use crate::{Web, gate, providers, relaunch, repository};
 
 /// The form of the home page, submitted without script.
 #[derive(Debug, Default, Deserialize)]
@@ -123,6 +123,7 @@ pub(crate) async fn loading(request: HttpRequest, web: web::Data<Web>) -> HttpRe
             .map(|day| day.to_string()),
         repository_url: Some(repository_url),
         build_log_url: None,
+        builds_url: format!("{base}{}", repository::path(&spec)),
     };
     let mut response = respond(StatusCode::OK, &page.shell.nonce, web.pages.render_loading(&page));
     if let Some(cookie) = relaunch::new_cookie(&request, &web.config) {
@@ -146,7 +147,7 @@ pub(crate) async fn legacy_repo(request: HttpRequest, web: web::Data<Web>) -> Ht
     }
 }
 
-fn bad_link(web: &Web, error: &SpecError) -> HttpResponse {
+pub(crate) fn bad_link(web: &Web, error: &SpecError) -> HttpResponse {
     let (status, title) = match error {
         SpecError::UnknownProvider(_) => (StatusCode::NOT_FOUND, "There is no such kind of repository here"),
         _ => (StatusCode::BAD_REQUEST, "This link does not name a repository"),
@@ -170,7 +171,13 @@ pub(crate) async fn fallback(web: web::Data<Web>) -> HttpResponse {
     not_found(&web)
 }
 
-fn error_page(web: &Web, status: StatusCode, title: &str, message: &str, hint: Option<&str>) -> HttpResponse {
+pub(crate) fn error_page(
+    web: &Web,
+    status: StatusCode,
+    title: &str,
+    message: &str,
+    hint: Option<&str>,
+) -> HttpResponse {
     let page = ErrorPage {
         shell: web.shell(),
         status: status.as_u16(),
@@ -182,7 +189,7 @@ fn error_page(web: &Web, status: StatusCode, title: &str, message: &str, hint: O
     respond(status, &page.shell.nonce, web.pages.render_error(&page))
 }
 
-fn respond(status: StatusCode, nonce: &str, page: Result<String, bindery_frontend::Error>) -> HttpResponse {
+pub(crate) fn respond(status: StatusCode, nonce: &str, page: Result<String, bindery_frontend::Error>) -> HttpResponse {
     match page {
         Ok(html) => HttpResponse::build(status)
             .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
@@ -199,7 +206,7 @@ fn respond(status: StatusCode, nonce: &str, page: Result<String, bindery_fronten
 }
 
 impl Web {
-    fn shell(&self) -> Shell {
+    pub(crate) fn shell(&self) -> Shell {
         let public_url = self.config.public_url();
         Shell {
             base_url: self.config.base_path(),

@@ -31,7 +31,7 @@ pub(crate) async fn plan(web: web::Data<Web>, id: web::Path<String>) -> HttpResp
 }
 
 /// It stands near the beginning: only what is said before it is read.
-async fn in_log(web: &Web, id: BuildId) -> Result<Option<Value>, StoreError> {
+pub(crate) async fn in_log(web: &Web, id: BuildId) -> Result<Option<Value>, StoreError> {
     let mut after = EventId::START;
     loop {
         let events = web.events.history(Topic::Build(id), after, PAGE).await?;

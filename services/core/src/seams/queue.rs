@@ -80,4 +80,11 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// The store cannot be used.
     async fn recent(&self, limit: usize) -> Result<Vec<BuildRecord>, StoreError>;
+
+    /// The builds of one repository, most recently submitted first, at most `limit`: those whose request has this among its
+    /// [`BuildRequest::repository_names`]. Builds that are no longer remembered are left out.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    async fn of_repository(&self, name: &str, limit: usize) -> Result<Vec<BuildRecord>, StoreError>;
 }

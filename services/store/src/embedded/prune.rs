@@ -9,7 +9,7 @@ use redb::ReadableTable as _;
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use super::tables::{self, BUILDS, EVENTS, KEYS, LOGS, PROVENANCES, StoredBuild};
+use super::tables::{self, BUILDS, EVENTS, KEYS, LOGS, PROVENANCES, REPOSITORIES, StoredBuild};
 use super::writer::Tx;
 use crate::error::unavailable;
 use crate::log::LogMeta;
@@ -90,6 +90,7 @@ pub(super) async fn prune(inner: &Arc<Inner>, now: Timestamp) -> Result<usize, S
 fn forget_build(tx: &mut Tx<'_>, id: BuildId) -> Result<bool, StoreError> {
     let name = id.to_string();
     let Some(build) = tx.get::<StoredBuild>(BUILDS, &name)? else { return Ok(true) };
+    let names = build.record.request.repository_names();
     let key = build.record.request.key;
     let is_latest = tx.get::<BuildId>(KEYS, key.as_str())? == Some(id);
     match build.record.state {
@@ -99,6 +100,12 @@ fn forget_build(tx: &mut Tx<'_>, id: BuildId) -> Result<bool, StoreError> {
     }
     if is_latest {
         tx.delete(KEYS, key.as_str())?;
+    }
+    {
+        let mut repositories = tx.txn().open_table(REPOSITORIES).map_err(unavailable)?;
+        for repository in names {
+            repositories.remove((repository.as_str(), name.as_str())).map_err(unavailable)?;
+        }
     }
     tx.delete(PROVENANCES, &name)?;
     tx.delete(BUILDS, &name)
@@ -183,6 +190,9 @@ mod tests {
             let Topic::Build(id) = topic else { unreachable!() };
             assert_eq!(store.get(id).await.unwrap().is_some(), there);
         }
+        let left = store.of_repository("github.com/someone/repo", 10).await.unwrap();
+        let left: Vec<_> = left.into_iter().map(|record| Topic::Build(record.id)).collect();
+        assert_eq!(left, [queued, kept], "what is forgotten is not listed");
         assert!(store.find(&request(1).key).await.unwrap().is_some());
         assert!(store.find(&request(3).key).await.unwrap().is_none());
         // A log that was pruned while it was open begins anew, at one.

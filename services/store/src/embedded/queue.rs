@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::file::dangling;
 use super::hot::Hot;
-use super::tables::{self, BUILDS, KEYS, OPEN, StoredBuild};
+use super::tables::{self, BUILDS, KEYS, OPEN, REPOSITORIES, StoredBuild};
 use super::writer::Tx;
 use super::{Embedded, Inner};
 use crate::error::unavailable;
@@ -208,6 +208,25 @@ impl Queue for Embedded {
             })
             .await
     }
+
+    async fn of_repository(&self, name: &str, limit: usize) -> Result<Vec<BuildRecord>, StoreError> {
+        let name = name.to_owned();
+        self.inner
+            .writer
+            .read(move |txn| {
+                let repositories = txn.open_table(REPOSITORIES).map_err(unavailable)?;
+                let builds = txn.open_table(BUILDS).map_err(unavailable)?;
+                // Every id is between these two.
+                let found = repositories.range((name.as_str(), "")..(name.as_str(), "~")).map_err(unavailable)?;
+                let mut records = Vec::new();
+                for entry in found.rev().take(limit) {
+                    let (key, _) = entry.map_err(unavailable)?;
+                    records.extend(tables::read::<StoredBuild>(&builds, key.value().1)?.map(|build| build.record));
+                }
+                Ok(records)
+            })
+            .await
+    }
 }
 
 fn submit(
@@ -228,6 +247,12 @@ fn submit(
     tx.put(KEYS, record.request.key.as_str(), &id)?;
     tx.put(BUILDS, &name, &StoredBuild { record: record.clone(), fence: Fence(0) })?;
     tx.put(OPEN, &name, &())?;
+    {
+        let mut repositories = tx.txn().open_table(REPOSITORIES).map_err(unavailable)?;
+        for repository in record.request.repository_names() {
+            repositories.insert((repository.as_str(), name.as_str()), ()).map_err(unavailable)?;
+        }
+    }
     Hot::begin(tx, Topic::Build(id), first)?;
     let inner = Arc::clone(inner);
     tx.after(move || {

@@ -17,6 +17,9 @@ pub(super) const BUILDS: Text = TableDefinition::new("builds");
 pub(super) const KEYS: Text = TableDefinition::new("keys");
 /// The ids of builds that are queued or running, in the order they were asked for.
 pub(super) const OPEN: Text = TableDefinition::new("open");
+/// A name of a repository and the id of a build of it, in the order they were asked for.
+pub(super) const REPOSITORIES: TableDefinition<'static, (&'static str, &'static str), ()> =
+    TableDefinition::new("repositories");
 /// Topic to [`crate::log::LogMeta`].
 pub(super) const LOGS: Text = TableDefinition::new("logs");
 /// Topic and event id to event.
@@ -60,6 +63,7 @@ pub(super) fn create(database: &redb::Database) -> Result<(), StoreError> {
         txn.open_table(table).map_err(unavailable)?;
     }
     txn.open_table(EVENTS).map_err(unavailable)?;
+    txn.open_table(REPOSITORIES).map_err(unavailable)?;
     txn.open_table(COUNTERS).map_err(unavailable)?;
     txn.commit().map_err(unavailable)
 }

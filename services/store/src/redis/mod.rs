@@ -9,6 +9,7 @@
 //! | `build:<id>` | hash: request, created, attempt, status, worker, fence, outcome, seq, key |
 //! | `key:<image key>` | the id of the latest build with that key |
 //! | `queue`, `running`, `recent` | sorted sets of build ids: by seq, by end of lease, by seq |
+//! | `repository:<name>` | sorted set of the ids of a repository's builds, by seq |
 //! | `log:<topic>`, `meta:<topic>` | stream of events; hash: last, bytes, ended, capped |
 //! | `provenance:<build id>` | JSON, compressed |
 //! | `lease:<name>` | hash: fence, holder, until |

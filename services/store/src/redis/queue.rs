@@ -37,11 +37,14 @@ impl Queue for Remote {
     async fn submit(&self, request: &BuildRequest, first: EventBody) -> Result<BuildRecord, StoreError> {
         let id = BuildId::new();
         let [kind, weight, body] = entry(&first)?;
+        let [identity, name] = request.repository_names();
         let args = [
             request.key.to_string(),
             id.to_string(),
             encode(request)?,
             Timestamp::now().as_millis().to_string(),
+            identity,
+            name,
             kind,
             weight,
             body,
@@ -126,26 +129,11 @@ impl Queue for Remote {
     }
 
     async fn recent(&self, limit: usize) -> Result<Vec<BuildRecord>, StoreError> {
-        let server = &self.inner.server;
-        let mut records = Vec::new();
-        let mut from = 0;
-        while records.len() < limit {
-            let to = from + isize::try_from(PAGE).unwrap_or(isize::MAX) - 1;
-            let ids: Vec<String> = server.command(&Cmd::zrevrange(server.key("recent"), from, to)).await?;
-            if ids.is_empty() {
-                break;
-            }
-            for id in &ids {
-                match self.read(id).await? {
-                    Some(record) if records.len() < limit => records.push(record),
-                    Some(_) => break,
-                    // Its time was up.
-                    None => server.command(&Cmd::zrem(server.key("recent"), id)).await?,
-                }
-            }
-            from = to + 1;
-        }
-        Ok(records)
+        self.listed("recent", limit).await
+    }
+
+    async fn of_repository(&self, name: &str, limit: usize) -> Result<Vec<BuildRecord>, StoreError> {
+        self.listed(&format!("repository:{name}"), limit).await
     }
 }
 
@@ -187,6 +175,30 @@ impl Remote {
         }
         let reply: Vec<String> = std::iter::once(id.to_owned()).chain(fields).collect();
         record(&reply).map(Some)
+    }
+
+    /// The builds of a sorted set, the last first.
+    async fn listed(&self, set: &str, limit: usize) -> Result<Vec<BuildRecord>, StoreError> {
+        let server = &self.inner.server;
+        let mut records = Vec::new();
+        let mut from = 0;
+        while records.len() < limit {
+            let to = from + isize::try_from(PAGE).unwrap_or(isize::MAX) - 1;
+            let ids: Vec<String> = server.command(&Cmd::zrevrange(server.key(set), from, to)).await?;
+            if ids.is_empty() {
+                break;
+            }
+            for id in &ids {
+                match self.read(id).await? {
+                    Some(record) if records.len() < limit => records.push(record),
+                    Some(_) => break,
+                    // Its time was up.
+                    None => server.command(&Cmd::zrem(server.key(set), id)).await?,
+                }
+            }
+            from = to + 1;
+        }
+        Ok(records)
     }
 
     async fn look(&self, worker: &WorkerId) -> Result<Found, StoreError> {

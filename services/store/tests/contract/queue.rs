@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bindery_core::seams::StoreError;
-use bindery_core::{BuildRequest, BuildState, EventId, Phase, Topic};
+use bindery_core::{BuildRequest, BuildState, EventId, Phase, RepoSpec, ResolvedRef, Topic};
 use bindery_store::Config;
 
 use crate::harness::{
@@ -27,6 +27,7 @@ on_both!(
     only_a_finished_build_can_be_forgotten,
     unknown_things_are_absent,
     recent_lists_newest_first,
+    the_builds_of_a_repository_are_found_by_either_of_its_names,
 );
 
 async fn a_thousand_requests_for_one_key_are_one_build(place: Place) {
@@ -317,5 +318,41 @@ async fn recent_lists_newest_first(place: Place) {
     submitted.reverse();
     let recent: Vec<_> = stores.queue.recent(4).await.unwrap().into_iter().map(|record| record.id).collect();
     assert_eq!(recent, submitted[..4]);
+    stores.close().await;
+}
+
+async fn the_builds_of_a_repository_are_found_by_either_of_its_names(place: Place) {
+    let stores = place.open().await;
+    // One repository through two providers, and another whose name begins alike.
+    let of = |commit: u32, provider: &str, raw: &str, identity: &str| {
+        let spec = RepoSpec::parse(provider, raw).unwrap();
+        let resolved = ResolvedRef { spec, identity: identity.to_owned(), ..request(commit).resolved };
+        BuildRequest::new(resolved, None, "test")
+    };
+    let one = "https://example.org/a/b";
+    let wanted = [
+        of(1, "gh", "A/b/main", one),
+        of(2, "git", "https%3A%2F%2Fexample.org%2Fa%2Fb/main", one),
+        of(3, "gh", "a/b/HEAD", one),
+        of(4, "gh", "a/bc/HEAD", "https://example.org/a/bc"),
+    ];
+    let mut ids = Vec::new();
+    for request in &wanted {
+        ids.push(stores.queue.submit(request, waiting()).await.unwrap().id);
+        // Joining it is no other build.
+        stores.queue.submit(request, waiting()).await.unwrap();
+    }
+    for (name, limit, expected) in [
+        (one, 10, vec![ids[2], ids[1], ids[0]]),
+        (one, 2, vec![ids[2], ids[1]]),
+        ("gh/a/b", 10, vec![ids[2], ids[0]]),
+        ("git/https%3A%2F%2Fexample.org%2Fa%2Fb", 10, vec![ids[1]]),
+        ("gh/a/bc", 10, vec![ids[3]]),
+        ("gh/a", 10, vec![]),
+        ("", 10, vec![]),
+    ] {
+        let found = stores.queue.of_repository(name, limit).await.unwrap();
+        assert_eq!(found.iter().map(|record| record.id).collect::<Vec<_>>(), expected, "{name:?} {limit}");
+    }
     stores.close().await;
 }

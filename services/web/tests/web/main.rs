@@ -12,6 +12,7 @@
 //! | `crowd.rs` | many watchers, slow ones, too many |
 //! | `builds.rs` | what a build leaves behind at its permanent address |
 //! | `pages.rs` | pages, links, badges and their headers |
+//! | `repository.rs` | the page of a repository, and what earlier builds say of the next |
 //! | `plan.rs` | the plan of a build, on the stream and at its address |
 //! | `days.rs` | links that ask for the packages of a day |
 //! | `programs.rs` | what other programs read: health, versions, metrics, providers, CORS |
@@ -41,6 +42,8 @@ mod plan;
 mod programs;
 #[cfg(test)]
 mod relaunch;
+#[cfg(test)]
+mod repository;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]

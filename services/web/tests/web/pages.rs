@@ -63,10 +63,13 @@ async fn each_address_has_the_status_it_should() {
 async fn every_page_runs_its_own_script_only() {
     let site = Site::new().await;
     let mut nonces = HashSet::new();
-    for path in ["/", "/about", "/v2/gh/owner/name/HEAD", "/v2/gh/owner/name", "/random", "/launch?provider=x"] {
+    let paths = ["/", "/about", "/v2/gh/owner/name/HEAD", "/v2/gh/owner/name", "/random", "/launch?provider=x"];
+    for path in paths.into_iter().chain(["/repositories/gh/owner/name"]) {
         let answer = site.get(path).await;
         assert_eq!(directive(&answer, "default-src"), "'none'", "{path}");
         assert_eq!(directive(&answer, "frame-ancestors"), "'none'", "{path}");
+        assert_eq!(directive(&answer, "require-trusted-types-for"), "'script'", "{path}");
+        assert_eq!(directive(&answer, "trusted-types"), "lit-html", "{path}");
         assert!(!answer.header("content-security-policy").unwrap().contains("unsafe"), "{path}");
         let nonce = nonce(&answer);
         assert!(nonces.insert(nonce.clone()), "a nonce is used once");
