@@ -124,8 +124,8 @@ pub struct LoadingPage {
     pub spec: String,
     /// The repository for people: `user/repo`, or a URL.
     pub repository: String,
-    /// The ref for people: `HEAD`, `main`, `v1.2`.
-    pub git_ref: String,
+    /// The ref for people: `HEAD`, `main`, `v1.2`. A record of an archive has none.
+    pub git_ref: Option<String>,
     /// The day whose packages are asked for, for people: `2021-03-01` or `commit`.
     pub as_of: Option<String>,
     /// Where the repository can be looked at, if that is a web page. Only `http` and `https` become links.

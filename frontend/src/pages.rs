@@ -160,7 +160,7 @@ mod tests {
             provider_name: "GitHub".into(),
             spec: "user/repo/HEAD".into(),
             repository: "user/repo".into(),
-            git_ref: "HEAD".into(),
+            git_ref: Some("HEAD".into()),
             as_of: None,
             repository_url: Some("https://github.com/user/repo".into()),
             build_log_url: None,
@@ -245,7 +245,7 @@ mod tests {
             provider_name: text.clone(),
             spec: text.clone(),
             repository: text.clone(),
-            git_ref: text.clone(),
+            git_ref: day.clone(),
             as_of: day,
             repository_url: url.clone(),
             build_log_url: url.clone(),
@@ -376,6 +376,14 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("build-log-url"), "{html}");
+    }
+
+    #[test]
+    fn a_record_of_an_archive_has_no_ref_to_show() {
+        let pages = Pages::new().unwrap();
+        let html = pages.render_loading(&LoadingPage { git_ref: None, ..loading() }).unwrap();
+        assert!(!html.contains("HEAD") && html.contains(r#"data-before="Version ""#), "{html}");
+        assert!(pages.render_loading(&loading()).unwrap().contains("<code>HEAD</code>"));
     }
 
     #[test]

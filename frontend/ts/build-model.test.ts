@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { plainText } from "./ansi";
-import { BuildModel, duration, KEPT_LINES, STAGES, Step } from "./build-model";
+import { about, BuildModel, duration, KEPT_LINES, STAGES, Step } from "./build-model";
 import type { BuildEvent } from "./events";
 
 function fold(...events: (Partial<BuildEvent> & { phase: string })[]) {
@@ -139,4 +139,9 @@ describe("a session", () => {
 
 it("durations read as people say them", () => {
   expect([0, 440, 9949, 9950, 59_400, 60_000, 185_000, 3_599_600].map(duration)).toEqual(["0.0 s", "0.4 s", "9.9 s", "10 s", "59 s", "1 min 00 s", "3 min 05 s", "60 min 00 s"]);
+});
+
+it("says times no more exactly than they are known", () => {
+  const said = [500, 7900, 12_000, 44_000, 94_000, 100_000, 200_000, 3_540_000, 4_260_000, 7_200_000].map(about);
+  expect(said).toEqual(["a few seconds", "a few seconds", "about 10 s", "about 40 s", "about 90 s", "about 2 min", "about 3 min", "about 59 min", "about 1 h 10 min", "about 2 h"]);
 });

@@ -90,6 +90,10 @@ export class BuildModel {
   session: { url: string; token: string | undefined } | undefined;
   plan: Plan | undefined;
   buildId: string | undefined;
+  /** How long builds like this one took before. */
+  usualMs: number | undefined;
+  /** Since when the build is at work, by this side's clock; it may have begun before this page. */
+  runningSince: number | undefined;
   readonly startedAt: number;
   endedAt: number | undefined;
   #reached = new Map<Stage, StageStatus>();
@@ -118,6 +122,15 @@ export class BuildModel {
     if (this.phase === "ready") return "Opening your session";
     if (this.phase === "failed") return this.steps.findLast((step) => step.status === "failed")?.name ?? "";
     return "";
+  }
+
+  /** What earlier builds say of this one; nothing once it is done, or where there were none. */
+  get usual(): string {
+    if (this.usualMs === undefined || this.finished || this.built) return "";
+    if (this.runningSince === undefined) return `Usually takes ${about(this.usualMs)}`;
+    const soFar = this.now() - this.runningSince;
+    const time = duration(Math.max(0, Math.floor(soFar / 1000)) * 1000).replace(/\.0 s$/, " s");
+    return soFar > this.usualMs * 1.5 + 5000 ? `Usually takes ${about(this.usualMs)}; longer this time: ${time} so far` : `Usually takes ${about(this.usualMs)}; ${time} so far`;
   }
 
   /** Whether there is an image, whatever became of it. */
@@ -226,4 +239,15 @@ export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+}
+
+/** `a few seconds`, `about 40 s`, `about 2 min`, `about 1 h 10 min`: no more exact than it is. */
+export function about(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 8) return "a few seconds";
+  if (seconds < 95) return `about ${Math.round(seconds / (seconds < 30 ? 5 : 10)) * (seconds < 30 ? 5 : 10)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `about ${minutes} min`;
+  const tens = Math.round(minutes / 10) * 10;
+  return `about ${Math.floor(tens / 60)} h${tens % 60 === 0 ? "" : ` ${tens % 60} min`}`;
 }

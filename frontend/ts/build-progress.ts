@@ -39,6 +39,7 @@ export class BuildProgress extends LitElement {
         <span class="elapsed"><span class="visually-hidden">Time so far: </span>${this.#elapsed()}</span>
       </p>
       <p class="detail">${model?.detail || "\u00a0"}</p>
+      ${model?.usual ? html`<p class="usual">${model.usual}</p>` : nothing}
       <ol class="rail" aria-label="Progress">
         ${STAGES.map((stage) => {
           const status = model?.stage(stage) ?? "todo";

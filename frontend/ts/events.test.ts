@@ -125,13 +125,23 @@ describe("a lost connection", () => {
     expect(states).toEqual(["reconnecting", "open"]);
   });
 
-  it("is given up after about two minutes, and said", () => {
+  it("is left alone at first for as long as the server asks", () => {
+    const { source } = follow();
+    source().retry = 7000;
+    source().breaks(2);
+    vi.advanceTimersByTime(6999);
+    expect(FakeSource.all.length).toBe(1);
+    vi.advanceTimersByTime(1);
+    expect(FakeSource.all.length).toBe(2);
+  });
+
+  it("is given up after about ten minutes, and said", () => {
     const { states, source } = follow();
-    for (let i = 0; i < 20 && !states.includes("lost"); i++) {
+    for (let i = 0; i < 40 && !states.includes("lost"); i++) {
       source().breaks(2);
       vi.advanceTimersByTime(30_000);
     }
-    expect(FakeSource.all.length).toBe(11);
+    expect(FakeSource.all.length).toBe(27);
     expect(states.at(-1)).toBe("lost");
   });
 

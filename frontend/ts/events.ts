@@ -55,8 +55,10 @@ export interface StreamHandlers {
   lost(): void;
 }
 
-/** What we use of `EventSource`. */
+/** What we use of `EventSource`, and of what takes its place. */
 export interface Source {
+  /** What the server asked to be left alone for before the next connection, where the source does not do that itself. */
+  readonly retry?: number | undefined;
   readyState: number;
   onopen: ((event: Event) => unknown) | null;
   onmessage: ((event: MessageEvent) => unknown) | null;
@@ -67,8 +69,8 @@ export interface Source {
 /** The build an event belongs to, in its id. */
 const BUILD = /^(b-[0-9a-f]{32})\.\d+$/;
 const CLOSED = 2;
-/** After an answer that is no event stream, such as a gateway's 502, a browser gives up; we do not, for about two minutes. */
-const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 30_000, 30_000];
+/** How long to wait before each time it is tried again: for about ten minutes in all. */
+const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, ...Array<number>(18).fill(30_000)];
 
 export class EventStream {
   #source: Source | undefined;
@@ -154,7 +156,8 @@ export class EventStream {
     this.#fresh = true;
     if (source.readyState !== CLOSED) return;
     source.close();
-    const wait = BACKOFF_MS[this.#attempt++];
+    const wait = this.#attempt === 0 ? (source.retry ?? BACKOFF_MS[0]) : BACKOFF_MS[this.#attempt];
+    this.#attempt += 1;
     if (wait === undefined) {
       this.close();
       this.handlers.lost();

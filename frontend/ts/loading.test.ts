@@ -46,9 +46,15 @@ function start(search = "") {
     nextFrame: (run) => void frames.push(run),
     fetchJson: async (url) => answers[url] ?? Promise.reject(new Error("not there")),
     search,
+    now: () => Date.now(),
   };
   return startLoading(document, { baseUrl: "/hub/", buildToken: "a.b+c" }, around);
 }
+/** Events of a build's log, which say which build it is. */
+function tell(build: string, ...events: object[]) {
+  for (const event of events) source.onmessage?.(new MessageEvent("message", { data: JSON.stringify(event), lastEventId: `${build}.${++told}` }));
+}
+let told = 0;
 function send(...events: object[]) {
   for (const event of events) source.onmessage?.(new MessageEvent("message", { data: JSON.stringify(event) }));
 }
@@ -353,5 +359,64 @@ describe("a lost connection", () => {
     send({ phase: "building", message: "Planned\n", plan: { steps: [], used: [] }, build_id: "b-1" }, { phase: "failed", message: "no\n" });
     await drawn();
     expect(document.querySelector("environment-panel .records")).toBeNull();
+  });
+});
+
+describe("what is known of earlier builds", () => {
+  const BUILD = `b-${"0".repeat(32)}`;
+  const settled = async () => {
+    await new Promise((resolve) => setTimeout(resolve));
+    await drawn();
+  };
+
+  it("says how long such builds take, and since when this one is at work", async () => {
+    answers[`/hub/builds/${BUILD}/estimate`] = { usual_ms: 118_000, builds: 3, running_ms: null };
+    start();
+    tell(BUILD, { phase: "waiting", message: "Waiting\n" });
+    await settled();
+    expect(text(".usual")).toBe("Usually takes about 2 min");
+    answers[`/hub/builds/${BUILD}/estimate`] = { usual_ms: 118_000, builds: 3, running_ms: 40_200 };
+    tell(BUILD, { phase: "fetching", message: "Fetching\n" });
+    await settled();
+    expect(text(".usual")).toBe("Usually takes about 2 min; 40 s so far");
+    // Its environment is there already.
+    answers[`/hub/builds/${BUILD}/estimate`] = { usual_ms: 3000, builds: 2, running_ms: 41_000 };
+    tell(BUILD, { phase: "building", message: "Planned\n", plan: { steps: [], used: [] } });
+    await settled();
+    expect(text(".usual")).toMatch(/^Usually takes a few seconds; longer this time: 4\d s so far$/);
+    tell(BUILD, { phase: "built", message: "Built\n" });
+    await settled();
+    expect(document.querySelector(".usual")).toBeNull();
+  });
+
+  it("says nothing where there were none, or where they cannot be had", async () => {
+    answers[`/hub/builds/${BUILD}/estimate`] = { usual_ms: null, builds: 0, running_ms: 100 };
+    start();
+    tell(BUILD, { phase: "fetching", message: "Fetching\n" }, line("one"));
+    await settled();
+    expect(document.querySelector(".usual")).toBeNull();
+    delete answers[`/hub/builds/${BUILD}/estimate`];
+    tell(BUILD, { phase: "building", message: "Planned\n", plan: { steps: [], used: [] } });
+    await settled();
+    expect(document.querySelector(".usual")).toBeNull();
+    expect(text("#failure-message")).toBe("");
+  });
+
+  it("names the commit or the version that is built", async () => {
+    document.body.insertAdjacentHTML("beforeend", '<p><span id="revision" data-before="at "></span></p>');
+    answers[`/hub/builds/${BUILD}`] = { commit: "0123456789abcdef0123456789abcdef01234567" };
+    start();
+    tell(BUILD, { phase: "waiting", message: "Waiting\n" });
+    await settled();
+    expect(text("#revision")).toBe("at 0123456");
+  });
+
+  it("names the version of a record in full, also of one that was built before", async () => {
+    document.body.insertAdjacentHTML("beforeend", '<p><span id="revision" data-before="version "></span></p>');
+    answers[`/hub/builds/${BUILD}`] = { commit: "9782777.v3" };
+    start();
+    send({ phase: "built", message: "Found\n", build_id: BUILD });
+    await settled();
+    expect(text("#revision")).toBe("version 9782777.v3");
   });
 });

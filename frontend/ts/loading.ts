@@ -3,8 +3,9 @@
 import { BuildModel } from "./build-model";
 import type { BuildProgress } from "./build-progress";
 import type { EnvironmentPanel } from "./environment-panel";
-import { EventStream, type Source } from "./events";
+import { type BuildEvent, EventStream, type Source } from "./events";
 import { showFailure } from "./failure";
+import { FetchSource } from "./fetch-source";
 import { destination, readLaunchQuery } from "./launch-path";
 import type { LogView } from "./log-view";
 import type { PageConfig } from "./page-config";
@@ -20,16 +21,22 @@ export interface Surroundings {
   /** What a program of this service answers; fails where it is no JSON. */
   fetchJson: (url: string) => Promise<unknown>;
   search: string;
+  /** Milliseconds, by the clock of this side. */
+  now: () => number;
 }
 
+/** When the history of a build is asked for, in their order: each time more is known of it. */
+const STAGES_ASKED = ["", "waiting", "begun", "planned"];
+
 export const browser = (): Surroundings => ({
-  openStream: (url) => new EventSource(url),
+  openStream: (url) => new FetchSource(url),
   go: (href) => location.replace(href),
   reload: () => location.reload(),
   // Hidden tabs get no frames, and their log must not pile up unseen.
   nextFrame: (run) => (document.hidden ? setTimeout(run, 250) : requestAnimationFrame(run)),
   fetchJson: async (url) => (await fetch(url)).json(),
   search: location.search,
+  now: () => Date.now(),
 });
 
 export function startLoading(root: Document, config: PageConfig, around: Surroundings = browser()): EventStream | null {
@@ -70,6 +77,43 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
       // An image may outlive the log of its build. The launch does not wait for this.
     }
   };
+  /** What is remembered of builds like this one. The page does without where it cannot be had. */
+  const findUsual = async (build: string): Promise<void> => {
+    try {
+      const { usual_ms: usual, running_ms: running } = (await around.fetchJson(`${baseUrl}builds/${encodeURIComponent(build)}/estimate`)) as Record<string, unknown>;
+      model.usualMs = typeof usual === "number" && usual >= 0 ? usual : undefined;
+      if (typeof running === "number" && running >= 0) model.runningSince ??= around.now() - running;
+      change();
+    } catch {
+      // As above.
+    }
+  };
+  /** Which commit or version a ref stands for. */
+  const findRevision = async (build: string): Promise<void> => {
+    const place = root.querySelector<HTMLElement>("#revision");
+    if (!place) return;
+    try {
+      const { commit } = (await around.fetchJson(`${baseUrl}builds/${encodeURIComponent(build)}`)) as Record<string, unknown>;
+      if (typeof commit !== "string" || commit === "") return;
+      const code = root.createElement("code");
+      code.textContent = /^[0-9a-f]{40}$/.test(commit) ? commit.slice(0, 7) : commit;
+      place.replaceChildren(place.dataset.before ?? "", code);
+    } catch {
+      // As above.
+    }
+  };
+  /** The build that is followed, once it is known; told again when it is at work, and when it is known what it does. */
+  let asked = "";
+  const askAbout = ({ phase, plan }: BuildEvent, build: string): void => {
+    if (asked === "") void findRevision(build);
+    const stage = phase === "built" ? "built" : plan ? "planned" : phase === "waiting" || phase === "queued" ? "waiting" : "begun";
+    if (stage === "built" || STAGES_ASKED.indexOf(stage) <= STAGES_ASKED.indexOf(asked)) {
+      asked ||= stage;
+      return;
+    }
+    asked = stage;
+    if (!model.built) void findUsual(build);
+  };
   const finish = (): void => {
     if (model.failure) {
       showFailure(root, model.failure, buildLogUrl);
@@ -97,13 +141,14 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
   // Another day is another build.
   const asOf = new URLSearchParams(around.search).get("as_of");
   if (asOf) query.set("as_of", asOf);
-  const asked = query.size > 0 ? `?${query}` : "";
+  const question = query.size > 0 ? `?${query}` : "";
   return new EventStream(
-    `${baseUrl}build/${provider}/${spec}${asked}`,
+    `${baseUrl}build/${provider}/${spec}${question}`,
     {
       event(event) {
         model.apply(event);
         change();
+        if (model.buildId && !model.finished) askAbout(event, model.buildId);
         if (event.phase === "built" && event.build_id && !model.plan) void findPlan(event.build_id);
         if (model.finished) finish();
       },

@@ -1,4 +1,5 @@
-//! A person with a browser: tests/browser/main-job.mjs drives Chromium against a real service.
+//! A person with a browser: tests/browser/main-job.mjs drives Chromium against a real service, tests/browser/long-log.mjs against
+//! a log that no service need write.
 
 use std::path::Path;
 use std::process::Command;
@@ -66,4 +67,17 @@ async fn a_person_pastes_an_address_and_runs_a_cell() {
     for name in ["home", "build", "reconnecting", "failure", "lab"] {
         assert!(tests.join(format!("artefacts/{name}.png")).is_file(), "{name}.png was not kept");
     }
+}
+
+#[test]
+fn a_log_of_a_hundred_thousand_lines_is_followed_whole_and_the_page_stays_small() {
+    if std::env::var("BINDERY_TEST_DOCKER_HOST").is_err() && std::env::var("CI").is_err() {
+        eprintln!("skipped: tests/run installs the browser that this needs");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/long-log.mjs");
+    let output = Command::new("node").arg(script).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    println!("{said}");
 }

@@ -9,7 +9,7 @@ use bindery_core::{Fault, Secret, Timestamp};
 
 use crate::Web;
 use crate::headers::{client_ip, is_allowed_origin};
-use crate::stream::{last_event_id, query_value};
+use crate::stream::query_value;
 
 /// A visit that may go on.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +22,19 @@ pub(crate) struct Pass {
     pub(crate) origin: String,
     /// Where the page that asks is from, as far as the browser says.
     pub(crate) request_origin: String,
+    /// Why it may only go on with what it was watching, if that is so: the secret of its token may be gone with a process, and a
+    /// long build outlives any token, but who knows the id of an event was let in before.
+    pub(crate) only_resumes: Option<Fault>,
 }
 
-/// Lets a visit to `provider/raw_spec` in, or says why not; each refusal is a 403.
-pub(crate) fn pass(request: &HttpRequest, web: &Web, provider: &str, raw_spec: &str) -> Result<Pass, Fault> {
+/// Lets a visit to `provider/raw_spec` in, or says why not; each refusal is a 403. `resumes` is whether it says what it was watching.
+pub(crate) fn pass(
+    request: &HttpRequest,
+    web: &Web,
+    provider: &str,
+    raw_spec: &str,
+    resumes: bool,
+) -> Result<Pass, Fault> {
     let headers = request.headers();
     if !is_wanted(headers, &web.config.cors_allow_origin) {
         let fault = Fault::user("cross-site", "A page of another site may not start this.");
@@ -43,21 +52,19 @@ pub(crate) fn pass(request: &HttpRequest, web: &Web, provider: &str, raw_spec: &
     if is_operator(headers, web.config.api_token.as_ref()) {
         return Ok(free);
     }
-    let token = query_value(request.query_string(), "build_token").filter(|token| !token.is_empty());
-    let is_valid = |token: &String| web.tokens.is_valid(token, provider, raw_spec, &origin, Timestamp::now());
-    // Of a page that was open longer than its token lives, or than the process that made it: it goes on as one without.
-    let resumes = last_event_id(headers, request.query_string()).is_some() && !web.config.require_build_token;
-    match token.filter(|token| is_valid(token) || !resumes) {
+    let refuse =
+        |fault: Fault| if resumes { Ok(Pass { only_resumes: Some(fault), ..free.clone() }) } else { Err(fault) };
+    match query_value(request.query_string(), "build_token").filter(|token| !token.is_empty()) {
         Some(token) => {
-            if is_valid(&token) {
+            if web.tokens.is_valid(&token, provider, raw_spec, &origin, Timestamp::now()) {
                 return Ok(Pass { token: true, ..free });
             }
             let fault = Fault::user("build-token-invalid", "Invalid build token");
-            Err(fault.hint("Reload the page that you came from."))
+            refuse(fault.hint("Reload the page that you came from."))
         }
         None if web.config.require_build_token => {
             let fault = Fault::user("build-token-required", "A build token is required here");
-            Err(fault.hint("Open the link in a browser."))
+            refuse(fault.hint("Open the link in a browser."))
         }
         // This machine itself; or a proxy on it that no setting names, behind which everybody would share one allowance.
         None => Ok(Pass { counted: client.filter(|client| !client.to_canonical().is_loopback()), ..free }),

@@ -117,7 +117,7 @@ pub(crate) async fn loading(request: HttpRequest, web: web::Data<Web>) -> HttpRe
         provider_name: spec.provider.display_name().to_owned(),
         spec: raw_spec.trim_end_matches('/').to_owned(),
         repository: spec.repository.clone(),
-        git_ref: spec.reference.to_string(),
+        git_ref: spec.provider.has_refs().then(|| spec.reference.to_string()),
         as_of: query_value(request.query_string(), "as_of")
             .and_then(|day| day.parse::<AsOf>().ok())
             .map(|day| day.to_string()),

@@ -58,7 +58,8 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
     let base = web.config.base_path();
     let tail = request.uri().path().strip_prefix(&format!("{base}build/")).unwrap_or_default();
     let (provider, raw_spec) = tail.split_once('/').unwrap_or((tail, ""));
-    let pass = match gate::pass(&request, &web, provider, raw_spec) {
+    let resume = last_event_id(headers, request.query_string());
+    let pass = match gate::pass(&request, &web, provider, raw_spec, resume.is_some()) {
         Ok(pass) => pass,
         Err(fault) => return respond(once(Message::of_body(&EventBody::failed(fault), Some(403)))),
     };
@@ -74,7 +75,7 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
         raw_spec: raw_spec.to_owned(),
         as_of: query_value(request.query_string(), "as_of").filter(|day| !day.is_empty()),
         client_ip: client.map(|client| client.to_string()).unwrap_or_default(),
-        resume: last_event_id(headers, request.query_string()),
+        resume,
         build_only: query_flag(request.query_string(), "build_only"),
         browser: relaunch::browser_of(&request),
         pass,
@@ -172,7 +173,7 @@ fn accepts_event_stream(headers: &HeaderMap) -> bool {
 
 /// The header a browser's event stream sends when it reconnects by itself, or the query parameter `last_event_id` of a script that
 /// had to open a new one and cannot set headers.
-pub(crate) fn last_event_id(headers: &HeaderMap, query: &str) -> Option<StreamId> {
+fn last_event_id(headers: &HeaderMap, query: &str) -> Option<StreamId> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     header.or_else(|| query_value(query, "last_event_id"))?.parse().ok()
 }

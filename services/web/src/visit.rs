@@ -129,6 +129,9 @@ impl Web {
         let request = match &resumed {
             Some((record, _)) => record.request.clone(),
             None => {
+                if let Some(refusal) = &visit.pass.only_resumes {
+                    return Err(refusal.clone().into());
+                }
                 let request = self.resolve(visit).await?;
                 self.count(visit, &request).await?;
                 request
@@ -374,7 +377,7 @@ async fn send(out: &mpsc::Sender<Message>, message: Message) -> Result<(), Gone>
 fn status_of(fault: &Fault) -> u16 {
     match (fault.by, fault.code.as_str()) {
         (FaultBy::User, "ref-not-found" | "repository-not-found") => 404,
-        (FaultBy::User, "host-not-allowed" | "not-allowed") => 403,
+        (FaultBy::User, "host-not-allowed" | "not-allowed" | "build-token-invalid" | "build-token-required") => 403,
         (FaultBy::User, _) => 400,
         (FaultBy::Upstream, _) => 502,
         (FaultBy::Us, "too-many-streams") => 503,

@@ -146,6 +146,32 @@ async fn a_page_that_was_open_longer_than_its_token_lives_resumes_where_it_was()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tab_whose_token_is_no_longer_good_goes_on_with_what_it_was_watching_and_starts_nothing_else() {
+    let site = Site::with(Config { linger_seconds: 0, ..proxied() }, Vec::new()).await;
+    let link = "gh/owner/name/HEAD";
+    let token = token_of(&site, link).await;
+    let mut first = site.watch_with(&format!("/build/{link}?build_token={token}"), &[ALICE]).await;
+    let seen = first.event().await.unwrap().id.unwrap();
+    drop(first);
+    // As after a restart with another secret, or after longer than a token lasts.
+    let mut again = site.watch_with(&format!("/build/{link}?build_token=old&last_event_id={seen}"), &[ALICE]).await;
+    let job = site.claim().await;
+    let _launcher = site.launcher();
+    job.built().await;
+    assert_eq!(again.events_to_the_end().await.last().unwrap().phase(), "ready");
+    let unknown = format!("b-{}.1", "0".repeat(32));
+    for target in [
+        format!("/build/gh/owner/other/HEAD?build_token=old&last_event_id={unknown}"),
+        "/build/gh/owner/other/HEAD?build_token=old&last_event_id=x".to_owned(),
+    ] {
+        let events = visit(&site, &target, &[]).await;
+        let (code, _, status) = refusal(&events);
+        assert_eq!((code, status), ("build-token-invalid", 403), "{target}");
+    }
+    assert_eq!(site.builds().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_a_token_is_required_only_our_pages_and_the_operator_start_anything() {
     let config = Config { require_build_token: true, api_token: Some(Secret::new("s3cret")), ..proxied() };
     let site = Site::with(config, Vec::new()).await;

@@ -266,6 +266,23 @@ async fn pages_are_compressed_for_those_who_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_with_all_it_needs_is_less_than_a_hundred_kilobytes() {
+    let site = Site::new().await;
+    for page in ["/", "/about", "/v2/gh/owner/name/HEAD", "/repositories/gh/owner/name", "/random"] {
+        let html = site.get(page).await.text().await;
+        let quoted = html.split('"').filter(|part| part.starts_with("/static/")).map(str::to_owned);
+        let files: HashSet<String> = quoted.chain([page.to_owned()]).collect();
+        assert!(files.contains("/static/app.js") && files.contains("/static/app.css"), "{files:?}");
+        let mut weight = 0;
+        for file in &files {
+            let answer = send(site.address, "GET", file, &[("accept-encoding", "gzip")]).await;
+            weight += answer.leftover().await.len();
+        }
+        assert!(weight > 10_000 && weight < 100_000, "{page} weighs {weight} bytes with {files:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_stands_below_the_path_of_the_public_address() {
     let config = Config { public_url: Some("https://hub.example.org/binder".to_owned()), ..Config::default() };
     let site = Site::with(config, Vec::new()).await;
