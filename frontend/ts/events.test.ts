@@ -4,6 +4,7 @@ import { type BuildEvent, EventStream, parseEvent, type Source } from "./events"
 class FakeSource implements Source {
   static all: FakeSource[] = [];
   readyState = 0;
+  retry: number | undefined;
   onopen: ((event: Event) => unknown) | null = null;
   onmessage: ((event: MessageEvent) => unknown) | null = null;
   onerror: ((event: Event) => unknown) | null = null;
