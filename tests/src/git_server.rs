@@ -27,6 +27,8 @@ pub struct Behaviour {
     /// Hands out only objects that a ref names, as git does where `uploadpack.allowReachableSHA1InWant` is off and the
     /// protocol is not HTTP, and as some other servers do over HTTP too.
     pub tips_only: bool,
+    /// What must stand in `Authorization` for anything to be found; there is nothing for whoever shows nothing, or something else.
+    pub login: Option<&'static str>,
 }
 
 /// What was asked for so far.
@@ -40,6 +42,8 @@ pub struct Requests {
     pub large: usize,
     /// Anything else.
     pub other: usize,
+    /// Those of all that showed a credential.
+    pub shown: usize,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,7 @@ struct Shared {
     packs: AtomicUsize,
     large: AtomicUsize,
     other: AtomicUsize,
+    shown: AtomicUsize,
 }
 
 impl GitServer {
@@ -77,6 +82,7 @@ impl GitServer {
             packs: AtomicUsize::new(0),
             large: AtomicUsize::new(0),
             other: AtomicUsize::new(0),
+            shown: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
         let acceptor = std::thread::spawn(move || accept(&listener, &serving));
@@ -103,6 +109,7 @@ impl GitServer {
             packs: self.shared.packs.load(Ordering::SeqCst),
             large: self.shared.large.load(Ordering::SeqCst),
             other: self.shared.other.load(Ordering::SeqCst),
+            shown: self.shared.shown.load(Ordering::SeqCst),
         }
     }
 }
@@ -146,6 +153,12 @@ struct Request {
 fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let request = read_request(&mut BufReader::new(stream))?;
+    if !request.authorization.is_empty() {
+        shared.shown.fetch_add(1, Ordering::SeqCst);
+    }
+    if shared.behaviour.login.is_some_and(|login| request.authorization != login) {
+        return Answer { status: "401 Unauthorized", body: Vec::new() }.send(stream);
+    }
     if let Some(answer) = large_files(shared, &request) {
         shared.large.fetch_add(1, Ordering::SeqCst);
         return answer.send(stream);

@@ -85,6 +85,12 @@ impl Repo {
         Ok(repo)
     }
 
+    /// One that was made before.
+    #[must_use]
+    pub fn open(root: &Path, name: &str) -> Self {
+        Self { path: root.join(name) }
+    }
+
     /// A repository with one commit of those files on `main`.
     ///
     /// # Errors

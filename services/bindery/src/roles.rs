@@ -54,7 +54,7 @@ pub(crate) async fn run(config: Config, roles: Roles) -> anyhow::Result<ExitCode
     shutdown::listen(shutdown.clone())?;
     let stores = Arc::new(wire::stores(&config).await?);
     // One for all roles of the process: what one has resolved, the other need not ask.
-    let content = if roles.web || roles.builder { Some(wire::content(&config)?) } else { None };
+    let content = if roles.web || roles.builder { Some(wire::content(&config, config.web.private_ok)?) } else { None };
     // Listen before anything starts, so that a taken port is an error and not a surprise.
     let web_listener = if roles.web { Some(listen(config.web.listen, "web.listen")?) } else { None };
     let proxy_listener = if roles.proxy { Some(listen(config.proxy.listen, "proxy.listen")?) } else { None };

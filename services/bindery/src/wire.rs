@@ -25,9 +25,10 @@ pub(crate) async fn stores(config: &Config) -> anyhow::Result<Stores> {
         .with_context(|| format!("cannot open {}; {hint}", path.display()))
 }
 
-/// Where repositories come from.
-pub(crate) fn content(config: &Config) -> anyhow::Result<Arc<dyn ContentProvider>> {
-    let content = HostedContent::new(config.content.clone(), config.data_dir.clone()).context("[content]")?;
+/// Where repositories come from; with `private_ok`, also those that only this site's credentials can read.
+pub(crate) fn content(config: &Config, private_ok: bool) -> anyhow::Result<Arc<dyn ContentProvider>> {
+    let settings = bindery_content::Config { private_ok, ..config.content.clone() };
+    let content = HostedContent::new(settings, config.data_dir.clone()).context("[content]")?;
     Ok(Arc::new(content))
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Credential;
+
 /// Where repositories may come from and how much of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,6 +40,12 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Schemes by which any public host may be fetched: of `https`, `http`, `git`.
     pub allow_schemes: Vec<String>,
+    /// What is shown to hosts that do not give their repositories to everybody; one for each host.
+    #[serde(skip_serializing, deserialize_with = "crate::credentials::read")]
+    pub credentials: Vec<Credential>,
+    /// Whether a repository may be had that needed one of them. No setting of its own: `[web] private_ok`.
+    #[serde(skip)]
+    pub private_ok: bool,
     /// A PEM file of certificates trusted in addition to the public ones.
     pub ca_bundle: Option<PathBuf>,
     /// Whether submodules are fetched. Each of their addresses passes the same rules as the repository's own.
@@ -87,6 +95,8 @@ impl Default for Config {
             swh_url: "https://archive.softwareheritage.org".to_owned(),
             allow_hosts: Vec::new(),
             allow_schemes: vec!["https".to_owned()],
+            credentials: Vec::new(),
+            private_ok: false,
             ca_bundle: None,
             submodules: false,
             large_files: true,

@@ -82,11 +82,23 @@ impl HostedContent {
         let repo_url = repo_url?;
         self.shared.remotes.admit(repo_url.as_url())?;
         let mut notes = Vec::new();
-        let commit: CommitId = match spec.reference.as_str().parse() {
-            // At its word: the fetch verifies it, and until then no host needs to be asked.
-            Ok(commit) => commit,
-            Err(_) => {
-                let found = self.refs.of(repo_url.as_str(), forges.spellings(&repo_url)).await?;
+        let named: Option<CommitId> = spec.reference.as_str().parse().ok();
+        // A commit is taken at its word: the fetch verifies it, and until then no host needs to be asked. But where the host may show us
+        // what it does not show everybody, it must be known which this is.
+        let found = if named.is_none() || self.shared.remotes.knows(repo_url.as_url()) {
+            Some(self.refs.of(repo_url.as_str(), forges.spellings(&repo_url)).await?)
+        } else {
+            None
+        };
+        let private = found.as_ref().is_some_and(|found| found.private);
+        // Before anything that it holds is told, such as how its branches are called.
+        if private && !self.shared.config.private_ok {
+            return Err(Error::RepositoryPrivate);
+        }
+        let commit = match (named, &found) {
+            (Some(commit), _) => commit,
+            (None, None) => return Err(Error::RepositoryNotFound(repo_url.host().to_owned())),
+            (None, Some(found)) => {
                 let choice = choose(&found.refs, &spec.reference)?;
                 if choice.name.as_deref() == Some("HEAD") && !spec.reference.is_head() {
                     let reference = &spec.reference;
@@ -104,6 +116,7 @@ impl HostedContent {
             repo_url,
             revision: commit.into(),
             pinned: None,
+            private,
             notes,
         })
     }
@@ -165,6 +178,9 @@ impl Shared {
         let limits = self.config.limits();
         let store = ObjectStore::create(&self.scratch)?;
         let mut session = self.remotes.session(task);
+        if resolved.private {
+            session.show_credential(resolved.repo_url.as_url());
+        }
         let target = Target {
             commit,
             reference: Some(&resolved.spec.reference),

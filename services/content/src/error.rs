@@ -97,6 +97,9 @@ pub enum Error {
     /// Not there, or not public.
     #[error("there is no public repository at {0}")]
     RepositoryNotFound(String),
+    /// There, and shown to those only whom its host knows.
+    #[error("the repository is not public, and only public repositories are served here")]
+    RepositoryPrivate,
     /// There, but without a commit.
     #[error("the repository has no commits")]
     RepositoryEmpty,
@@ -257,6 +260,9 @@ impl From<Error> for Fault {
             Error::Cancelled => Self::us("cancelled", text),
             Error::RepositoryNotFound(_) => Self::user("repository-not-found", text)
                 .hint("Double check your URL and that your repo is public."),
+            Error::RepositoryPrivate => Self::user("repository-private", text).hint(
+                "Make it public, or use a service that is for those who may see it. Its operator can set web.private_ok.",
+            ),
             Error::RepositoryEmpty => Self::user("repository-empty", text).hint("Push a commit to it first."),
             Error::RefNotFound { near, .. } => {
                 let hint = if near.is_empty() {

@@ -15,6 +15,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `config.rs`, `error.rs` | settings and limits; what can go wrong and whose fault it is |
+//! | `credentials.rs` | what is shown to hosts that do not give their repositories to everybody |
 //! | `provider.rs` | git providers: from a spec to an address, an identity, a page |
 //! | `archive/` | archives: from a record to a version and its files |
 //! | `content.rs` | [`HostedContent`]: the seam, put together |
@@ -35,6 +36,7 @@
 mod archive;
 mod config;
 mod content;
+mod credentials;
 pub mod egress;
 mod error;
 mod fetch;
@@ -58,5 +60,6 @@ mod wire;
 
 pub use config::{Config, Limits};
 pub use content::HostedContent;
+pub use credentials::Credential;
 pub use error::Error;
 pub use local::local_tree;

@@ -72,7 +72,7 @@ impl Refs {
         let host = spellings.first().map(host_of).unwrap_or_default();
         self.wait(&host).await?;
         let remotes = self.remotes.clone();
-        task::run(&self.seats, self.limit, &host, move |task| remotes.session(task).refs(&spellings)).await
+        task::run(&self.seats, self.limit, &host, move |task| remotes.session(task).refs_or_private(&spellings)).await
     }
 }
 

@@ -61,7 +61,7 @@ async fn an_old_commit_is_fetched_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_hands_out_only_tips_is_asked_for_the_ref() {
-    let site = Site::with(Behaviour { tips_only: true }, |_| {});
+    let site = Site::with(Behaviour { tips_only: true, ..Behaviour::default() }, |_| {});
     let repo = Repo::create(site.root.path(), "r").unwrap();
     let first = repo.commit("main", &[file("a", "1")]).unwrap();
     let resolved = site.resolve("r", "main").await.unwrap();
@@ -72,7 +72,7 @@ async fn a_host_that_hands_out_only_tips_is_asked_for_the_ref() {
     let (tree, _) = site.content.fetch(&resolved).await.unwrap();
     assert_eq!(tree.read("a", 10).unwrap(), b"1");
 
-    let elsewhere = Site::with(Behaviour { tips_only: true }, |_| {});
+    let elsewhere = Site::with(Behaviour { tips_only: true, ..Behaviour::default() }, |_| {});
     let repo = Repo::create(elsewhere.root.path(), "r").unwrap();
     let first = repo.commit("main", &[file("a", "1")]).unwrap();
     repo.commit("main", &[file("a", "2")]).unwrap();
@@ -81,7 +81,7 @@ async fn a_host_that_hands_out_only_tips_is_asked_for_the_ref() {
     assert_eq!(tree.read("a", 10).unwrap(), b"1");
     // A peeled tag.
     repo.annotated_tag("v2", &first).unwrap();
-    let fresh = Site::with(Behaviour { tips_only: true }, |_| {});
+    let fresh = Site::with(Behaviour { tips_only: true, ..Behaviour::default() }, |_| {});
     let repo = Repo::create(fresh.root.path(), "r").unwrap();
     let first = repo.commit("side", &[file("a", "tagged")]).unwrap();
     repo.commit("main", &[file("a", "main")]).unwrap();

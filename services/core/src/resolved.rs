@@ -197,6 +197,9 @@ pub struct ResolvedRef {
     /// For an archive, the spec that always means this version, or as nearly as the archive allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<RepoSpec>,
+    /// Whether its host shows it only to those it knows. Its content is fetched with what the site has for that host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
     /// What this visitor should know of how the spec was read. Not kept: whoever asks next may have asked for something else.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -262,6 +265,7 @@ mod tests {
             identity: "https://doi.org/10.6084/m9.figshare.9782777".to_owned(),
             ref_url: "https://doi.org/10.6084/m9.figshare.9782777.v3".to_owned(),
             pinned: RepoSpec::parse("figshare", "10.6084/m9.figshare.9782777.v3").ok(),
+            private: true,
             notes: vec!["a note".to_owned()],
         };
         assert_eq!(resolved.persistent_request(), "v2/figshare/10.6084/m9.figshare.9782777.v3");

@@ -49,6 +49,9 @@ pub struct Config {
     pub banned_specs: Vec<String>,
     /// The same for what is served; empty is everything. A ban wins.
     pub allowed_specs: Vec<String>,
+    /// Whether repositories are served that only this site's own credential can read. Everybody who can reach this service can then read
+    /// them.
+    pub private_ok: bool,
     /// Where each launch is noted, as archives of BinderHub's launches have it: a file, or `log`. Empty: nowhere.
     pub launch_events: String,
     /// What the operator's programs send as `Authorization: Bearer`. Not set: nobody is the operator.
@@ -87,6 +90,7 @@ impl Default for Config {
             ban_networks: Vec::new(),
             banned_specs: Vec::new(),
             allowed_specs: Vec::new(),
+            private_ok: false,
             launch_events: String::new(),
             api_token: None,
             github_url: "https://github.com".to_owned(),

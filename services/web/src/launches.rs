@@ -109,6 +109,7 @@ mod tests {
             identity: "https://github.com/owner/name".into(),
             ref_url: String::new(),
             pinned: None,
+            private: false,
             notes: Vec::new(),
         };
         let pass = Pass {

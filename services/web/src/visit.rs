@@ -377,7 +377,10 @@ async fn send(out: &mpsc::Sender<Message>, message: Message) -> Result<(), Gone>
 fn status_of(fault: &Fault) -> u16 {
     match (fault.by, fault.code.as_str()) {
         (FaultBy::User, "ref-not-found" | "repository-not-found") => 404,
-        (FaultBy::User, "host-not-allowed" | "not-allowed" | "build-token-invalid" | "build-token-required") => 403,
+        (
+            FaultBy::User,
+            "host-not-allowed" | "not-allowed" | "build-token-invalid" | "build-token-required" | "repository-private",
+        ) => 403,
         (FaultBy::User, _) => 400,
         (FaultBy::Upstream, _) => 502,
         (FaultBy::Us, "too-many-streams") => 503,

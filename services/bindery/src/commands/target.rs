@@ -34,7 +34,8 @@ pub(super) async fn open(config: &Config, target: &Target) -> anyhow::Result<Sub
 
 async fn remote(config: &Config, target: &Target) -> anyhow::Result<Subject> {
     let spec = spec(target)?;
-    let content = wire::content(config)?;
+    // Whoever gives the command has the credentials.
+    let content = wire::content(config, true)?;
     std::fs::create_dir_all(&config.data_dir)?;
     let resolved = content.resolve(&spec).await?;
     let (tree, fetched) = content.fetch(&resolved).await?;

@@ -247,6 +247,16 @@ mod tests {
     }
 
     #[test]
+    fn credentials_that_cannot_be_read_are_not_repeated() {
+        for text in
+            ["hunter2", "[{host = \"h\", pasword = \"hunter2\"}]", "[\"hunter2\"]", "[{password = \"hunter2\"}]"]
+        {
+            let error = environment(&[("BINDERY__CONTENT__CREDENTIALS", text)]).load().unwrap_err().to_string();
+            assert!(error.starts_with("BINDERY__CONTENT__CREDENTIALS: ") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_file_is_overridden_by_the_environment_and_that_by_flags() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("bindery.toml");

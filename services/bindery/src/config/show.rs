@@ -25,6 +25,11 @@ pub(crate) fn show(loaded: &Loaded) -> Result<String, toml::ser::Error> {
         let origin = loaded.origins.get(*path).unwrap_or(&Origin::Default);
         lines.push(format!("{path} = (set, not shown)  # {origin}"));
     }
+    let hosts: Vec<&str> = loaded.config.content.credentials.iter().map(|one| one.host.as_str()).collect();
+    if !hosts.is_empty() {
+        let origin = loaded.origins.get("content.credentials").unwrap_or(&Origin::Default);
+        lines.push(format!("content.credentials = (for {}, not shown)  # {origin}", hosts.join(", ")));
+    }
     lines.sort();
     Ok(lines.join("\n") + "\n")
 }
@@ -52,6 +57,10 @@ mod tests {
             ("BINDERY__BUILD__PYTHON_MIRROR".to_owned(), "https://me:hunter2@h/".to_owned()),
             ("BINDERY__WEB__API_TOKEN".to_owned(), "hunter2".to_owned()),
             ("BINDERY__WEB__BUILD_TOKEN_SECRET".to_owned(), "hunter2".to_owned()),
+            (
+                "BINDERY__CONTENT__CREDENTIALS".to_owned(),
+                "[{host = \"git.example\", password = \"hunter2\"}]".to_owned(),
+            ),
             ("BINDERY__BUILD__PYTHONS".to_owned(), "3.12,3.10".to_owned()),
         ];
         let shown = show(&Layers { environment, ..Layers::default() }.load().unwrap()).unwrap();
@@ -62,6 +71,10 @@ mod tests {
         for secret in ["web.api_token", "web.build_token_secret"] {
             assert!(shown.contains(&format!("{secret} = (set, not shown)")), "{shown}");
         }
+        assert!(
+            shown.contains("content.credentials = (for git.example, not shown)  # BINDERY__CONTENT__CREDENTIALS"),
+            "{shown}"
+        );
         assert!(shown.contains("redis.url = (set, not shown)"), "{shown}");
         assert!(!shown.contains("hunter2"));
     }

@@ -155,6 +155,7 @@ impl Archives {
             revision: Revision::Version(version),
             identity: record.identity,
             pinned: Some(RepoSpec { repository: record.name, ..spec.clone() }),
+            private: false,
             notes: Vec::new(),
         })
     }

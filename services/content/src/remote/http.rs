@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::time::Duration;
 
-use ureq::Agent;
 use ureq::http::{Response, StatusCode, header};
 use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, RequestBuilder};
 use url::Url;
 
 use super::host_of;
 use crate::Error;
+use crate::credentials::Ticket;
 use crate::egress::Gate;
 use crate::task::Task;
 use crate::wire::{Packet, PacketReader};
@@ -59,46 +60,6 @@ impl Client {
         Self { agent, gate, task: task.clone(), patience }
     }
 
-    /// The advertisement of the repository at `url`, and the address it is at after redirects.
-    pub(super) fn refs(&self, url: &Url) -> Result<(Stream, Url), Error> {
-        let mut at = join(url, REFS)?;
-        for _ in 0..=MAX_REDIRECTS {
-            self.gate.admit(&at)?;
-            let host = host_of(&at);
-            let answer = self.agent.get(at.as_str()).header("Pragma", "no-cache").call();
-            let answer = answer.map_err(|error| self.explain(error, &host))?;
-            if answer.status().is_redirection() {
-                at = redirected(&at, &answer)?;
-                continue;
-            }
-            check_status(answer.status(), &at)?;
-            check_type(&answer, "advertisement", &host)?;
-            return Ok((Box::new(answer.into_body().into_reader()), base_of(&at)?));
-        }
-        Err(Error::Redirect { host: host_of(url), reason: "more than three times" })
-    }
-
-    /// The answer to a request for objects.
-    pub(super) fn upload_pack(&self, base: &Url, body: &str) -> Result<Stream, Error> {
-        let at = join(base, "git-upload-pack")?;
-        self.gate.admit(&at)?;
-        let host = host_of(&at);
-        let answer = self
-            .agent
-            .post(at.as_str())
-            .header(header::CONTENT_TYPE, "application/x-git-upload-pack-request")
-            .header(header::ACCEPT, "application/x-git-upload-pack-result")
-            .send(body)
-            .map_err(|error| self.explain(error, &host))?;
-        if answer.status().is_redirection() {
-            // The repository has moved: whoever asks again for its refs will be told where.
-            return Err(Error::RepositoryNotFound(base.to_string()));
-        }
-        check_status(answer.status(), base)?;
-        check_type(&answer, "result", &host)?;
-        Ok(Box::new(answer.into_body().into_reader()))
-    }
-
     /// What a failed request means.
     pub(super) fn explain(&self, error: ureq::Error, host: &str) -> Error {
         if let Err(stopped) = self.task.check(host) {
@@ -127,6 +88,74 @@ impl Client {
             }
             _ => down("the connection failed"),
         }
+    }
+}
+
+/// A client, and what it may show to one origin.
+pub(super) struct Asking<'c> {
+    pub(super) client: &'c Client,
+    pub(super) ticket: Option<Ticket>,
+}
+
+impl Asking<'_> {
+    /// `request` to `at`, with the credential if that is where it is for.
+    pub(super) fn shown<B>(&self, request: RequestBuilder<B>, at: &Url) -> Result<RequestBuilder<B>, Error> {
+        match self.ticket.as_ref().filter(|ticket| ticket.is_for(at)) {
+            Some(ticket) => Ok(request.header(header::AUTHORIZATION, ticket.header()?)),
+            None => Ok(request),
+        }
+    }
+
+    /// Says so, for the operator, when a host did not take what it was shown.
+    fn note_refusal(&self, status: StatusCode, at: &Url) {
+        if self.ticket.as_ref().is_some_and(|ticket| ticket.is_for(at)) && matches!(status.as_u16(), 401 | 403) {
+            tracing::warn!(host = %host_of(at), status = status.as_u16(), "a host does not take the credential set for it");
+        }
+    }
+
+    /// The advertisement of the repository at `url`, and the address it is at after redirects.
+    pub(super) fn refs(&self, url: &Url) -> Result<(Stream, Url), Error> {
+        let mut at = join(url, REFS)?;
+        let mut asking = Asking { client: self.client, ticket: self.ticket.clone() };
+        for _ in 0..=MAX_REDIRECTS {
+            self.client.gate.admit(&at)?;
+            let host = host_of(&at);
+            let request = self.client.agent.get(at.as_str()).header("Pragma", "no-cache");
+            let answer = asking.shown(request, &at)?.call();
+            let answer = answer.map_err(|error| self.client.explain(error, &host))?;
+            if answer.status().is_redirection() {
+                at = redirected(&at, &answer)?;
+                // Whoever was led away and back again is led by somebody else.
+                asking.ticket = asking.ticket.filter(|ticket| ticket.is_for(&at));
+                continue;
+            }
+            asking.note_refusal(answer.status(), &at);
+            check_status(answer.status(), &at)?;
+            check_type(&answer, "advertisement", &host)?;
+            return Ok((Box::new(answer.into_body().into_reader()), base_of(&at)?));
+        }
+        Err(Error::Redirect { host: host_of(url), reason: "more than three times" })
+    }
+
+    /// The answer to a request for objects.
+    pub(super) fn upload_pack(&self, base: &Url, body: &str) -> Result<Stream, Error> {
+        let at = join(base, "git-upload-pack")?;
+        self.client.gate.admit(&at)?;
+        let host = host_of(&at);
+        let request = self
+            .client
+            .agent
+            .post(at.as_str())
+            .header(header::CONTENT_TYPE, "application/x-git-upload-pack-request")
+            .header(header::ACCEPT, "application/x-git-upload-pack-result");
+        let answer = self.shown(request, &at)?.send(body).map_err(|error| self.client.explain(error, &host))?;
+        if answer.status().is_redirection() {
+            // The repository has moved: whoever asks again for its refs will be told where.
+            return Err(Error::RepositoryNotFound(base.to_string()));
+        }
+        check_status(answer.status(), base)?;
+        check_type(&answer, "result", &host)?;
+        Ok(Box::new(answer.into_body().into_reader()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use ureq::http::header;
 use url::Url;
 
-use super::http::{Client, MAX_REDIRECTS, Stream, check_status};
+use super::http::{Asking, Client, MAX_REDIRECTS, Stream, check_status};
 use super::{Metered, Session, host_of};
 use crate::Error;
 
@@ -24,7 +24,7 @@ impl Session {
         limit: u64,
     ) -> Result<impl Read + use<>, Error> {
         let address = own.map_or_else(|| batch_address(repository), own_batch_address)?;
-        let stream = self.client().batch(&address, body)?;
+        let stream = self.asking().batch(&address, body)?;
         Ok(self.metered(stream, &address, limit))
     }
 
@@ -47,16 +47,19 @@ impl Session {
     }
 }
 
-impl Client {
+impl Asking<'_> {
     fn batch(&self, address: &Url, body: &str) -> Result<Stream, Error> {
-        self.gate.admit(address)?;
+        self.client.gate.admit(address)?;
         let host = host_of(address);
-        let request = self.agent.post(address.as_str()).header(header::CONTENT_TYPE, KIND).header(header::ACCEPT, KIND);
-        let answer = request.send(body).map_err(|error| self.explain(error, &host))?;
+        let request = self.client.agent.post(address.as_str());
+        let request = request.header(header::CONTENT_TYPE, KIND).header(header::ACCEPT, KIND);
+        let answer = self.shown(request, address)?.send(body).map_err(|error| self.client.explain(error, &host))?;
         check_status(answer.status(), address)?;
         Ok(Box::new(answer.into_body().into_reader()))
     }
+}
 
+impl Client {
     fn file(&self, address: &Url, headers: &BTreeMap<String, String>) -> Result<Stream, Error> {
         let mut at = address.clone();
         for _ in 0..=MAX_REDIRECTS {

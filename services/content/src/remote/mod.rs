@@ -24,6 +24,7 @@ pub(crate) use metered::{Meter, Metered};
 pub(crate) use trust::tls;
 
 use crate::config::MAX_ADVERTISEMENT;
+use crate::credentials::{Credentials, Ticket};
 use crate::egress::Gate;
 use crate::task::Task;
 use crate::wire::{Advertisement, PacketReader, WantRequest, receive_pack};
@@ -34,6 +35,7 @@ use crate::{Config, Error};
 pub(crate) struct Remotes {
     gate: Gate,
     tls: ureq::tls::TlsConfig,
+    credentials: Credentials,
     patience: Duration,
     low_speed_bytes: u64,
     max_bytes: u64,
@@ -44,6 +46,7 @@ impl Remotes {
         Ok(Self {
             gate,
             tls: tls(config.ca_bundle.as_deref())?,
+            credentials: Credentials::new(&config.credentials)?,
             patience: Duration::from_secs(config.low_speed_seconds.max(1)),
             low_speed_bytes: config.low_speed_bytes,
             max_bytes: config.max_bytes,
@@ -57,7 +60,12 @@ impl Remotes {
 
     /// For the time of one task.
     pub(crate) fn session(&self, task: &Task) -> Session {
-        Session { remotes: self.clone(), task: task.clone(), client: None, received: 0 }
+        Session { remotes: self.clone(), task: task.clone(), client: None, ticket: None, received: 0 }
+    }
+
+    /// Whether the site has a credential for the host of `url`.
+    pub(crate) fn knows(&self, url: &Url) -> bool {
+        self.credentials.ticket(url).is_some()
     }
 }
 
@@ -66,6 +74,8 @@ pub(crate) struct Session {
     remotes: Remotes,
     task: Task,
     client: Option<http::Client>,
+    /// Leave to show a credential, for a repository that needs it.
+    ticket: Option<Ticket>,
     received: u64,
 }
 
@@ -74,6 +84,8 @@ pub(crate) struct Session {
 pub(crate) struct Found {
     pub(crate) base: Url,
     pub(crate) refs: Advertisement,
+    /// Whether its host showed it only to the site's credential.
+    pub(crate) private: bool,
 }
 
 impl Session {
@@ -91,6 +103,23 @@ impl Session {
     pub(crate) fn pause(&self, time: Duration, url: &Url) -> Result<(), Error> {
         self.task.pause(time);
         self.task.check(&host_of(url))
+    }
+
+    /// Shows the host of `url`, from now on, what the site has for it. Whether there is anything.
+    pub(crate) fn show_credential(&mut self, url: &Url) -> bool {
+        self.ticket = self.remotes.credentials.ticket(url);
+        self.ticket.is_some()
+    }
+
+    /// Asks for refs as everybody would, and only where that is in vain with what the site has for the host.
+    pub(crate) fn refs_or_private(&mut self, spellings: &[Url]) -> Result<Found, Error> {
+        match self.refs(spellings) {
+            Err(absent) if absent.is_absence() => match spellings.first() {
+                Some(url) if self.show_credential(url) => Ok(Found { private: true, ..self.refs(spellings)? }),
+                _ => Err(absent),
+            },
+            result => result,
+        }
     }
 
     /// Asks for refs under each spelling in turn, until one is known to the host.
@@ -111,7 +140,7 @@ impl Session {
         let (stream, base) = if url.scheme() == "git" {
             (git_scheme::connect(&self.remotes.gate, &self.task, self.remotes.patience, url)?.boxed(), url.clone())
         } else {
-            self.client().refs(url)?
+            self.asking().refs(url)?
         };
         let mut meter = self.meter(&host, MAX_ADVERTISEMENT);
         meter.what = "the list of refs";
@@ -121,7 +150,7 @@ impl Session {
         }
         let refs = Advertisement::read(&mut packets, &host)?;
         self.received += packets.into_inner().received();
-        Ok(Found { base, refs })
+        Ok(Found { base, refs, private: false })
     }
 
     /// Asks for objects at `base` and hands the bytes of the pack to `sink` as they come.
@@ -140,7 +169,7 @@ impl Session {
             let meter = self.meter(&host, MAX_ADVERTISEMENT);
             connection.request(meter, &body)?
         } else {
-            self.client().upload_pack(base, &body)?
+            self.asking().upload_pack(base, &body)?
         };
         let mut meter = self.meter(&host, self.remotes.max_bytes);
         meter.setting = "max_bytes";
@@ -161,6 +190,12 @@ impl Session {
             low_speed_bytes: 0,
             low_speed_time: self.remotes.patience,
         }
+    }
+
+    /// A client that shows the credential there is leave to show.
+    fn asking(&mut self) -> http::Asking<'_> {
+        let ticket = self.ticket.clone();
+        http::Asking { client: self.client(), ticket }
     }
 
     fn client(&mut self) -> &http::Client {

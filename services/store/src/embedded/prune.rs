@@ -142,6 +142,7 @@ mod tests {
             identity: "github.com/someone/repo".to_owned(),
             ref_url: String::new(),
             pinned: None,
+            private: false,
             notes: Vec::new(),
         };
         BuildRequest::new(resolved, None, "")

@@ -161,6 +161,7 @@ pub(crate) fn request(number: u32) -> BuildRequest {
         identity: format!("github.com/someone/repo-{number}"),
         ref_url: format!("https://github.com/someone/repo-{number}/tree/main"),
         pinned: None,
+        private: false,
         notes: Vec::new(),
     };
     BuildRequest::new(resolved, None, "test")

@@ -51,6 +51,7 @@ impl ContentProvider for Asked {
             identity: repo_url.clone(),
             ref_url: format!("{repo_url}/tree/{COMMIT}"),
             pinned: None,
+            private: false,
             notes: (spec.reference.as_str() == "renamed")
                 .then(|| "There is no such branch.".to_owned())
                 .into_iter()
