@@ -42,7 +42,8 @@ pub(crate) async fn forward(
     let asked_for_page = activity::asks_for_page(&method, request.headers());
 
     let (mut parts, body) = request.into_parts();
-    let hop = Hop { peer: visitor.peer, trusted: visitor.trusted, scheme: &shared.scheme };
+    let hop =
+        Hop { peer: visitor.peer, trusted: visitor.trusted, scheme: &shared.scheme, authority: &shared.authority };
     headers::prepare_request(&mut parts.headers, hop, client.is_some());
     if !parts.headers.contains_key(HOST)
         && let Ok(host) = HeaderValue::from_str(&route.upstream.to_string())

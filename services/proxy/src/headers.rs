@@ -36,6 +36,8 @@ pub(crate) struct Hop<'a> {
     pub(crate) trusted: bool,
     /// `http` or `https`: how visitors reach this proxy.
     pub(crate) scheme: &'a str,
+    /// `host:port` of the address that visitors reach this proxy by, without a usual port.
+    pub(crate) authority: &'a str,
 }
 
 /// Makes a visitor's headers fit to be sent on. With `upgrade`, the wish to upgrade is kept.
@@ -43,6 +45,10 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, hop: Hop<'_>, upgrade: bo
     let trailers = headers.get_all(TE).iter().any(|value| mentions(value, b"trailers"));
     let chunked = headers.contains_key(TRANSFER_ENCODING);
     strip_hop_by_hop(headers, upgrade);
+    if is_foreign(headers, hop) {
+        // Sent because of where the visitor has been, not because the page that asks knows anything. One that does shows its token.
+        headers.remove(header::COOKIE);
+    }
     headers.remove(header::PROXY_AUTHORIZATION);
     // Already honoured: the visitor is told to go on when its body is first wanted.
     headers.remove(EXPECT);
@@ -55,6 +61,25 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, hop: Hop<'_>, upgrade: bo
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     forwarded(headers, hop);
+}
+
+/// Whether a page of another origin asks. Browsers say so of whatever can change something, WebSockets above all.
+fn is_foreign(headers: &HeaderMap, hop: Hop<'_>) -> bool {
+    let hosts = headers.get_all(HOST).iter();
+    let forwarded = headers.get_all(&X_FORWARDED_HOST).iter().filter(|_| hop.trusted);
+    let own: Vec<&[u8]> = hosts.chain(forwarded).map(|host| without_usual_port(host.as_bytes())).collect();
+    headers.get_all(header::ORIGIN).iter().any(|origin| {
+        let authority =
+            [b"https://".as_slice(), b"http://"].iter().find_map(|scheme| origin.as_bytes().strip_prefix(*scheme));
+        let Some(authority) = authority else { return true };
+        let same = |own: &[u8]| without_usual_port(authority).eq_ignore_ascii_case(own);
+        !own.iter().copied().chain([hop.authority.as_bytes()]).any(same)
+    })
+}
+
+/// The host and port, without a port that browsers do not write.
+fn without_usual_port(authority: &[u8]) -> &[u8] {
+    [b":443".as_slice(), b":80"].iter().find_map(|port| authority.strip_suffix(*port)).unwrap_or(authority)
 }
 
 fn forwarded(headers: &mut HeaderMap, hop: Hop<'_>) {
@@ -178,8 +203,59 @@ mod tests {
 
     fn sent(pairs: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> {
         let mut headers = map(pairs);
-        prepare_request(&mut headers, Hop { peer: "203.0.113.9".parse().unwrap(), trusted, scheme: "http" }, false);
+        let peer = "203.0.113.9".parse().unwrap();
+        let hop = Hop { peer, trusted, scheme: "http", authority: "hub.example.org" };
+        prepare_request(&mut headers, hop, false);
         shown(&headers)
+    }
+
+    #[test]
+    fn d6_a_page_of_another_origin_does_not_use_the_visitors_cookies() {
+        let kept = |origin: &'static str, trusted: bool| {
+            let pairs = [
+                ("host", "s-1.example.org:8586"),
+                ("x-forwarded-host", "front.example"),
+                ("origin", origin),
+                ("cookie", "a=b"),
+                ("authorization", "token t"),
+            ];
+            let lines = sent(&pairs, trusted);
+            assert!(lines.contains(&"authorization: token t".to_owned()), "{origin}: who shows a token may");
+            assert!(lines.contains(&format!("origin: {origin}")), "{lines:?}");
+            lines.contains(&"cookie: a=b".to_owned())
+        };
+        for origin in [
+            "http://s-1.example.org:8586",
+            "https://S-1.Example.Org:8586",
+            "https://hub.example.org",
+            "http://hub.example.org:80",
+        ] {
+            assert!(kept(origin, false), "{origin}");
+        }
+        assert!(kept("https://front.example", true) && !kept("https://front.example", false));
+        for origin in [
+            "null",
+            "",
+            "https://evil.example",
+            "http://s-1.example.org",
+            "http://s-1.example.org:85860",
+            "http://s-1.example.org:8586.evil.example",
+            "http://evil.s-1.example.org:8586",
+            "http://s-2.example.org:8586",
+            "http://s-1.example.org:8586/x",
+            "http://s-1.example.org:8586@evil.example",
+            "s-1.example.org:8586",
+            "ftp://s-1.example.org:8586",
+            "chrome-extension://s-1.example.org:8586",
+        ] {
+            assert!(!kept(origin, false) && !kept(origin, true), "{origin}");
+        }
+        // A link that is followed, a page's own files: no origin is said, and nothing is changed.
+        assert!(sent(&[("host", "h"), ("cookie", "a=b")], false).contains(&"cookie: a=b".to_owned()));
+        assert!(
+            !sent(&[("host", "h"), ("origin", "http://h"), ("origin", "http://e"), ("cookie", "a=b")], false)
+                .contains(&"cookie: a=b".to_owned())
+        );
     }
 
     #[test]
@@ -247,13 +323,13 @@ mod tests {
                 ("expect", "100-continue"),
                 ("te", "gzip"),
                 ("authorization", "token t"),
-                ("origin", "https://elsewhere"),
+                ("origin", "http://h"),
                 ("cookie", "a=b"),
             ],
             false,
         );
         let kept: Vec<_> = lines.iter().filter(|line| !line.starts_with("x-forwarded")).collect();
-        assert_eq!(kept, ["authorization: token t", "cookie: a=b", "host: h", "origin: https://elsewhere"]);
+        assert_eq!(kept, ["authorization: token t", "cookie: a=b", "host: h", "origin: http://h"]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The proxy turns `/user/<session-id>/...` (and, where a domain is set, `<session-id>.<domain>`) into the address of that
 //! session's server and moves bytes both ways. It must not know what a build, an image or a container is, must not ask
 //! the store anything per request, must not parse a WebSocket frame beyond opcode and length, and must not re-encode
-//! a path, a Host or an Origin: notebook servers derive cookie names and origin checks from them.
+//! a path, a Host or an Origin: notebook servers derive cookie names and origin checks from them. A page of another origin comes without
+//! the visitor's cookies: what it may do, it may do by a token that it knows.
 //!
 //! | file | its concern |
 //! |---|---|

@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) waits: Waits,
     pub(crate) scheme: String,
+    /// Host and port of the public address, as an origin has them.
+    pub(crate) authority: String,
     pub(crate) domain: Option<String>,
     pub(crate) hub_url: Url,
     /// Every connection and tunnel.
@@ -111,6 +113,7 @@ impl Proxy {
             counters: Arc::clone(&self.stats.counters),
             waits,
             scheme: self.config.public_url.scheme().to_owned(),
+            authority: self.config.public_url.authority().to_owned(),
             domain: self.config.domain.clone(),
             hub_url: as_folder(&self.config.hub_url),
             tasks: TaskTracker::new(),

@@ -59,13 +59,13 @@ async fn host_origin_and_credentials_arrive_untouched() {
     let id = site.session(mirror().await).await;
     let answer = site
         .raw(format!(
-            "GET /user/{id}/ HTTP/1.1\r\nHost: Some.Host:1234\r\nOrigin: https://else.where\r\nCookie: a=b; c=\"d\"\r\n\
+            "GET /user/{id}/ HTTP/1.1\r\nHost: Some.Host:1234\r\nOrigin: https://Some.Host:1234\r\nCookie: a=b; c=\"d\"\r\n\
              Authorization: token t\r\nX-XSRFToken: x\r\nConnection: close\r\n\r\n"
         ))
         .await;
     for line in [
         "host: Some.Host:1234",
-        "origin: https://else.where",
+        "origin: https://Some.Host:1234",
         "cookie: a=b; c=\"d\"",
         "authorization: token t",
         "x-xsrftoken: x",
