@@ -382,7 +382,7 @@ mod tests {
     fn a_record_of_an_archive_has_no_ref_to_show() {
         let pages = Pages::new().unwrap();
         let html = pages.render_loading(&LoadingPage { git_ref: None, ..loading() }).unwrap();
-        assert!(!html.contains("HEAD") && html.contains(r#"data-before="Version ""#), "{html}");
+        assert!(!html.contains("<code>HEAD") && html.contains(r#"data-before="Version ""#), "{html}");
         assert!(pages.render_loading(&loading()).unwrap().contains("<code>HEAD</code>"));
     }
 
