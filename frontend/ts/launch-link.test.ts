@@ -25,6 +25,7 @@ describe("launch links", () => {
     expect(launchPath(provider("gh"), { ...wanted("user/repo", "", "a.ipynb"), asOf: "commit" })).toBe("v2/gh/user/repo/HEAD?labpath=a.ipynb&as_of=commit");
     expect(launchPath(provider("gh"), { ...wanted("user/repo"), asOf: " " })).toBe("v2/gh/user/repo/HEAD");
     expect(parseRepository("https://b.example/v2/gh/user/repo/HEAD?as_of=commit", PROVIDERS, "gh")).toEqual({ provider: "gh", repo: "user/repo", asOf: "commit" });
+    expect(parseRepository("https://b.example/v2/gh/user/repo/HEAD?as_of=2021-03-01?urlpath=lab", PROVIDERS, "gh")).toEqual({ provider: "gh", repo: "user/repo", asOf: "2021-03-01", path: "lab", pathType: "url" });
   });
 
   it("have no ref where the provider has none", () => {

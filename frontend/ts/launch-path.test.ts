@@ -18,6 +18,10 @@ describe("paths as BinderHub has them", () => {
     ["?urlpath=lab/tree/index.ipynb", `${SESSION}lab/tree/index.ipynb?token=T`],
     ["?urlpath=%2Flab%2Ftree%2Findex.ipynb", `${SESSION}lab/tree/index.ipynb?token=T`],
     ["?urlpath=/doc/tree/a:b.ipynb", `${SESSION}doc/tree/a:b.ipynb?token=T`],
+    // Added to a link that has a query already.
+    ["?as_of=2021-03-01?urlpath=lab%2Ftree%2Findex.ipynb", `${SESSION}lab/tree/index.ipynb?token=T`],
+    ["?as_of=commit?labpath=a.ipynb&x=1", `${SESSION}doc/tree/a.ipynb?token=T`],
+    ["?urlpath=git-pull?as=1&as_of=2021-03-01", `${SESSION}git-pull?as=1&token=T`],
     ["?urlpath=rstudio", `${SESSION}rstudio?token=T`],
     ["?urlpath=lab%3Freset", `${SESSION}lab?reset&token=T`],
     ["?urlpath=lab%3Freset%23cell-1", `${SESSION}lab?reset&token=T#cell-1`],

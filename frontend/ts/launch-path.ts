@@ -17,8 +17,13 @@ export interface Destination {
   refused: boolean;
 }
 
+/** A link's query. Programs that add `?urlpath=…` to a link add it to one that has a query already, too. */
+export function linkQuery(search: string): URLSearchParams {
+  return new URLSearchParams(search.replace(/([?&]as_of=[^?&]*)\?/, "$1&"));
+}
+
 export function readLaunchQuery(search: string): LaunchQuery {
-  const query = new URLSearchParams(search);
+  const query = linkQuery(search);
   return { labpath: query.get("labpath"), filepath: query.get("filepath"), urlpath: query.get("urlpath") };
 }
 

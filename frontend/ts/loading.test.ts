@@ -84,6 +84,11 @@ describe("the loading page", () => {
     expect(opened).toEqual(["/hub/build/gl/g%2Fr/main?build_token=a.b%2Bc&as_of=2021-03-01"]);
   });
 
+  it("keeps the day apart from what was added after it", () => {
+    start("?as_of=2021-03-01?urlpath=lab");
+    expect(opened).toEqual(["/hub/build/gl/g%2Fr/main?build_token=a.b%2Bc&as_of=2021-03-01"]);
+  });
+
   it("does nothing on a page without a build", () => {
     document.body.replaceChildren();
     expect(start()).toBeNull();

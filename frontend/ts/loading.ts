@@ -6,7 +6,7 @@ import type { EnvironmentPanel } from "./environment-panel";
 import { type BuildEvent, EventStream, type Source } from "./events";
 import { showFailure } from "./failure";
 import { FetchSource } from "./fetch-source";
-import { destination, readLaunchQuery } from "./launch-path";
+import { destination, linkQuery, readLaunchQuery } from "./launch-path";
 import type { LogView } from "./log-view";
 import type { PageConfig } from "./page-config";
 import { parsePlan } from "./plan";
@@ -139,7 +139,7 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
   const query = new URLSearchParams();
   if (config.buildToken) query.set("build_token", config.buildToken);
   // Another day is another build.
-  const asOf = new URLSearchParams(around.search).get("as_of");
+  const asOf = linkQuery(around.search).get("as_of");
   if (asOf) query.set("as_of", asOf);
   const question = query.size > 0 ? `?${query}` : "";
   return new EventStream(

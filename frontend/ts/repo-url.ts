@@ -1,5 +1,6 @@
 /** What someone pasted, taken apart: a clone address, the address of a branch, a folder or a file in a forge, or a published record. */
 
+import { linkQuery } from "./launch-path";
 import { ARCHIVES, type Record as Archived, recordAt, recordNamed } from "./archive-url";
 import type { Provider } from "./page-config";
 
@@ -147,10 +148,11 @@ function fromLaunchLink(url: URL, steps: string[], providers: Provider[]): Sourc
   const found: Source = { provider: provider.id, repo: spec.slice(0, size).map(decode).join("/") };
   const ref = spec.slice(size).map(decode).join("/");
   if (ref && ref !== provider.ref.default) found.ref = ref;
-  const asOf = url.searchParams.get("as_of");
+  const query = linkQuery(url.search);
+  const asOf = query.get("as_of");
   if (asOf) found.asOf = asOf;
   for (const [key, pathType] of [["labpath", "lab"], ["filepath", "file"], ["urlpath", "url"]] as const) {
-    const path = url.searchParams.get(key);
+    const path = query.get(key);
     if (path) return { ...found, path, pathType };
   }
   return found;

@@ -279,6 +279,13 @@ impl EventBody {
         let message = format!("Waiting for a free seat: number {position} in the queue");
         Self { position: Some(position), ..Self::message(Phase::Queued, message) }
     }
+
+    /// A build's place in the queue for a builder, from 1.
+    #[must_use]
+    pub fn queued_build(position: u32) -> Self {
+        let message = format!("Waiting for a builder: number {position} in the queue");
+        Self { position: Some(position), ..Self::message(Phase::Queued, message) }
+    }
 }
 
 #[cfg(test)]
@@ -300,6 +307,7 @@ mod tests {
             EventBody::message(Phase::Waiting, "x\n"),
             EventBody::failed(Fault::us("x", "y")),
             EventBody::queued(3),
+            EventBody::queued_build(3),
         ];
         for body in bodies {
             assert!(body.message.ends_with('\n') && !body.message.ends_with("\n\n"), "{body:?}");

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bindery_core::{BuildId, BuildRecord, BuildState, Event, EventId, Fault, Provenance, Topic};
+use bindery_core::{BuildId, BuildRecord, BuildState, Event, EventId, Fault, ImageRef, Provenance, Timestamp, Topic};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 
+use crate::error::{Said, Unavailable};
 use crate::stream::query_value;
 use crate::{Web, pages, wire};
 
@@ -86,13 +87,13 @@ async fn recorded(web: &web::Data<Web>, id: &str) -> Result<Provenance, HttpResp
         })),
         Err(error) => {
             tracing::error!(build = %id, "a provenance cannot be read: {error}");
-            Err(HttpResponse::ServiceUnavailable().json(json!({"fault": Fault::from(error)})))
+            Err(HttpResponse::ServiceUnavailable().json(Unavailable { fault: error.into() }))
         }
     }
 }
 
 fn missing(message: &str) -> HttpResponse {
-    HttpResponse::NotFound().json(json!({"message": message}))
+    HttpResponse::NotFound().json(Said::new(message))
 }
 
 /// `GET /builds/<id>`: what was asked for and what became of it.
@@ -101,19 +102,59 @@ pub(crate) async fn record(web: web::Data<Web>, id: web::Path<String>) -> HttpRe
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(summary(&record, &web))
 }
 
-pub(crate) fn summary(record: &BuildRecord, web: &Web) -> Value {
+/// What became of a build.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Queued,
+    Running,
+    Built,
+    Failed,
+}
+
+/// A build.
+#[derive(Debug, Serialize)]
+pub(crate) struct Build {
+    id: BuildId,
+    state: State,
+    /// How many times a worker has taken it up.
+    attempt: u32,
+    /// When it was asked for, in milliseconds since 1970.
+    created: Timestamp,
+    repo_url: String,
+    /// The ref that was asked for.
+    #[serde(rename = "ref")]
+    reference: String,
+    /// The commit, or the version of a record of an archive.
+    commit: String,
+    /// The image, once it is built.
+    image: Option<ImageRef>,
+    /// Why there is none, when it failed.
+    fault: Option<Fault>,
+    /// The address of its log.
+    log: String,
+}
+
+pub(crate) fn summary(record: &BuildRecord, web: &Web) -> Build {
     let (id, resolved) = (record.id, &record.request.resolved);
     let (state, image, fault) = match &record.state {
-        BuildState::Queued => ("queued", None, None),
-        BuildState::Running { .. } => ("running", None, None),
-        BuildState::Built { image, .. } => ("built", Some(image), None),
-        BuildState::Failed { fault, .. } => ("failed", None, Some(fault)),
+        BuildState::Queued => (State::Queued, None, None),
+        BuildState::Running { .. } => (State::Running, None, None),
+        BuildState::Built { image, .. } => (State::Built, Some(image.clone()), None),
+        BuildState::Failed { fault, .. } => (State::Failed, None, Some(fault.clone())),
     };
-    json!({
-        "id": id, "state": state, "attempt": record.attempt, "created": record.created,
-        "repo_url": resolved.repo_url, "ref": resolved.spec.reference, "commit": resolved.revision,
-        "image": image, "fault": fault, "log": format!("{}builds/{id}/log", web.config.public_url()),
-    })
+    Build {
+        id,
+        state,
+        attempt: record.attempt,
+        created: record.created,
+        repo_url: resolved.repo_url.to_string(),
+        reference: resolved.spec.reference.to_string(),
+        commit: resolved.revision.to_string(),
+        image,
+        fault,
+        log: web.log_url(id),
+    }
 }
 
 pub(crate) async fn find(web: &Web, id: &str) -> Option<(BuildId, bindery_core::BuildRecord)> {

@@ -52,6 +52,16 @@ pub struct Config {
     /// Whether repositories are served that only this site's own credential can read. Everybody who can reach this service can then read
     /// them.
     pub private_ok: bool,
+    /// Sessions of one repository at once; one more is refused. 0: as many as the launcher seats, and the others wait.
+    pub per_repo_quota: u32,
+    /// The same for the repositories of `high_quota_specs`.
+    pub per_repo_quota_higher: u32,
+    /// Regular expressions, as those of `banned_specs`.
+    pub high_quota_specs: Vec<String>,
+    /// Quotas of their own: a number, a space and such an expression. Of several that fit, the last.
+    pub spec_quotas: Vec<String>,
+    /// Seconds between two looks at the queue for those who wait in it for a builder; at least 1.
+    pub queue_seconds: u64,
     /// Where each launch is noted, as archives of BinderHub's launches have it: a file, or `log`. Empty: nowhere.
     pub launch_events: String,
     /// What the operator's programs send as `Authorization: Bearer`. Not set: nobody is the operator.
@@ -91,6 +101,11 @@ impl Default for Config {
             banned_specs: Vec::new(),
             allowed_specs: Vec::new(),
             private_ok: false,
+            per_repo_quota: 0,
+            per_repo_quota_higher: 0,
+            high_quota_specs: Vec::new(),
+            spec_quotas: Vec::new(),
+            queue_seconds: 2,
             launch_events: String::new(),
             api_token: None,
             github_url: "https://github.com".to_owned(),

@@ -1,6 +1,7 @@
 //! What can stop the web role itself. Visitors' errors are [`bindery_core::Fault`]s.
 
 use bindery_core::Fault;
+use serde::Serialize;
 
 /// Why the web role cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,24 @@ pub enum Error {
     /// The server stopped.
     #[error("the web server stopped: {0}")]
     Server(#[source] std::io::Error),
+}
+
+/// A word to a program on why it does not get what it asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Said {
+    message: String,
+}
+
+impl Said {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// An answer that this service could not give.
+#[derive(Debug, Serialize)]
+pub(crate) struct Unavailable {
+    pub(crate) fault: Fault,
 }
 
 impl From<Error> for Fault {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use bindery_core::seams::StoreError;
-use bindery_core::{BuildId, BuildRecord, BuildState, EnvironmentKey, EventId, Fault, RepoSpec, Timestamp, Topic};
-use serde_json::json;
+use bindery_core::{BuildId, BuildRecord, BuildState, EnvironmentKey, EventId, RepoSpec, Timestamp, Topic};
+use serde::Serialize;
 
 use crate::builds::find;
+use crate::error::Unavailable;
 use crate::{Web, pages, plan};
 
 /// How many earlier builds an estimate looks at.
@@ -100,6 +101,17 @@ fn estimate(past: &[Past], planned: Option<Option<&str>>) -> Option<Usual> {
     times.get(times.len() / 2).map(|time| Usual { time: *time, builds: times.len() })
 }
 
+/// How long a build like this one takes.
+#[derive(Debug, Serialize)]
+struct Estimate {
+    /// The middle one of the times of earlier ones, in milliseconds; absent where there were none.
+    usual_ms: Option<u128>,
+    /// How many those are.
+    builds: usize,
+    /// For how long this one has been at work.
+    running_ms: Option<u128>,
+}
+
 /// `GET /builds/<id>/estimate`: how long such a build usually takes, and since when this one is at work.
 pub(crate) async fn usually(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     let Some((id, record)) = find(&web, &id).await else { return pages::not_found(&web) };
@@ -109,14 +121,14 @@ pub(crate) async fn usually(web: web::Data<Web>, id: web::Path<String>) -> HttpR
         Ok::<_, StoreError>((so_far, web.usual(&record).await?))
     };
     match told.await {
-        Ok((so_far, usual)) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(json!({
-            "usual_ms": usual.as_ref().map(|usual| usual.time.as_millis()),
-            "builds": usual.as_ref().map_or(0, |usual| usual.builds),
-            "running_ms": so_far,
-        })),
+        Ok((so_far, usual)) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(Estimate {
+            usual_ms: usual.as_ref().map(|usual| usual.time.as_millis()),
+            builds: usual.as_ref().map_or(0, |usual| usual.builds),
+            running_ms: so_far,
+        }),
         Err(error) => {
             tracing::error!(build = %id, "earlier builds cannot be read: {error}");
-            HttpResponse::ServiceUnavailable().json(json!({"fault": Fault::from(error)}))
+            HttpResponse::ServiceUnavailable().json(Unavailable { fault: error.into() })
         }
     }
 }

@@ -17,6 +17,7 @@
 //! | `builds.rs` | a build at its permanent address: record, log, provenance |
 //! | `operate.rs` | what the operator's programs do with builds: list, cancel |
 //! | `plan.rs` | the plan a build follows |
+//! | `places.rs` | places in the queue of builds |
 //! | `status.rs` | `/health`, `/versions`, `/metrics` |
 //! | `providers.rs` | `/api/repoproviders` |
 //! | `relaunch.rs` | a browser that comes back at once gets the session it has |
@@ -24,16 +25,18 @@
 //! | `tokens.rs` | build tokens: a page we served may start what it is for |
 //! | `limits.rs` | how many builds one address may start |
 //! | `policy.rs` | networks and repositories that are not served |
+//! | `quota.rs` | how many sessions one repository may have |
 //! | `launches.rs` | a line of JSON for each launch |
 //! | `headers.rs` | content security policy, CORS |
 //! | `forwarded.rs` | who the visitor is behind proxies |
-//! | `metrics.rs` | what is counted |
+//! | `metrics.rs`, `dashboards.rs` | what is counted; under BinderHub's names |
 
 mod app;
 mod assets;
 mod badge;
 mod builds;
 mod config;
+mod dashboards;
 mod error;
 mod forwarded;
 mod gate;
@@ -44,9 +47,11 @@ mod limits;
 mod metrics;
 mod operate;
 mod pages;
+mod places;
 mod plan;
 mod policy;
 mod providers;
+mod quota;
 mod relaunch;
 mod repository;
 mod status;
@@ -83,6 +88,8 @@ pub struct Web {
     policy: policy::Policy,
     tokens: tokens::BuildTokens,
     limits: limits::Limits,
+    quotas: quota::Quotas,
+    places: places::Places,
     launches: launches::LaunchEvents,
     relaunches: relaunch::Relaunches,
 }
@@ -121,6 +128,7 @@ impl Web {
         let secret = config.build_token_secret.as_ref();
         let tokens = tokens::BuildTokens::new(secret, config.build_token_seconds, config.build_token_check_origin);
         let limits = limits::Limits::new(config.rate_limit_builds, Duration::from_secs(config.rate_limit_seconds));
+        let quotas = quota::Quotas::new(&config)?;
         let launches = launches::LaunchEvents::new(&config.launch_events);
         Ok(Self {
             config,
@@ -136,6 +144,8 @@ impl Web {
             policy,
             tokens,
             limits,
+            quotas,
+            places: places::Places::default(),
             launches,
             relaunches: relaunch::Relaunches::default(),
         })

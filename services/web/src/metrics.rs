@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::dashboards::Dashboards;
 use crate::stream::OpenStreams;
 
 /// How a visit got its session.
@@ -51,6 +52,7 @@ pub struct Metrics {
     click_to_ready: Family<PathLabel, Histogram>,
     faults: Family<FaultLabel, Counter>,
     left: Counter<u64, AtomicU64>,
+    dashboards: Arc<Dashboards>,
 }
 
 impl Default for Metrics {
@@ -68,6 +70,7 @@ impl Default for Metrics {
         registry.register("bindery_visit_faults", "Visits that could not be served, by whose fault", faults.clone());
         let left = Counter::default();
         registry.register("bindery_visits_left", "Visitors who left before the end", left.clone());
+        let dashboards = Arc::new(Dashboards::new(&mut registry));
         let metrics = Self {
             registry: Mutex::new(registry),
             readings: Mutex::default(),
@@ -75,6 +78,7 @@ impl Default for Metrics {
             click_to_ready,
             faults,
             left,
+            dashboards,
         };
         let streams = Arc::clone(&metrics.streams);
         metrics.reading(
@@ -108,6 +112,10 @@ impl Metrics {
 
     pub(crate) fn streams(&self) -> &Arc<OpenStreams> {
         &self.streams
+    }
+
+    pub(crate) fn dashboards(&self) -> &Arc<Dashboards> {
+        &self.dashboards
     }
 
     pub(crate) fn visit_ready(&self, path: LaunchPath, took: Duration) {

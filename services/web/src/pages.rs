@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::headers::{content_security_policy, nonce};
-use crate::stream::query_value;
+use crate::stream::as_of;
 use crate::{Web, gate, providers, relaunch, repository};
 
 /// The form of the home page, submitted without script.
@@ -118,9 +118,7 @@ pub(crate) async fn loading(request: HttpRequest, web: web::Data<Web>) -> HttpRe
         spec: raw_spec.trim_end_matches('/').to_owned(),
         repository: spec.repository.clone(),
         git_ref: spec.provider.has_refs().then(|| spec.reference.to_string()),
-        as_of: query_value(request.query_string(), "as_of")
-            .and_then(|day| day.parse::<AsOf>().ok())
-            .map(|day| day.to_string()),
+        as_of: as_of(request.query_string()).and_then(|day| day.parse::<AsOf>().ok()).map(|day| day.to_string()),
         repository_url: Some(repository_url),
         build_log_url: None,
         builds_url: format!("{base}{}", repository::path(&spec)),

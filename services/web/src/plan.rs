@@ -3,10 +3,11 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use bindery_core::seams::StoreError;
-use bindery_core::{BuildId, BuildState, EventId, Fault, Topic};
-use serde_json::{Value, json};
+use bindery_core::{BuildId, BuildState, EventId, Topic};
+use serde_json::Value;
 
 use crate::builds::{PAGE, find};
+use crate::error::{Said, Unavailable};
 use crate::{Web, pages};
 
 /// The plan, from the build's log; 404 with a word on why while there is none.
@@ -21,11 +22,11 @@ pub(crate) async fn plan(web: web::Data<Web>, id: web::Path<String>) -> HttpResp
                 BuildState::Failed { .. } => "This build ended before there was a plan.",
                 BuildState::Built { .. } => "The plan of this build is no longer kept.",
             };
-            HttpResponse::NotFound().insert_header((CACHE_CONTROL, "no-cache")).json(json!({"message": message}))
+            HttpResponse::NotFound().insert_header((CACHE_CONTROL, "no-cache")).json(Said::new(message))
         }
         Err(error) => {
             tracing::error!(build = %id, "a plan cannot be read: {error}");
-            HttpResponse::ServiceUnavailable().json(json!({"fault": Fault::from(error)}))
+            HttpResponse::ServiceUnavailable().json(Unavailable { fault: error.into() })
         }
     }
 }

@@ -42,7 +42,7 @@ impl Policy {
 }
 
 /// `provider/repository/ref`, with nothing escaped. No identity looks like it: that is an address.
-fn link(spec: &RepoSpec) -> String {
+pub(crate) fn link(spec: &RepoSpec) -> String {
     format!("{}/{}/{}", spec.provider.id(), spec.repository, spec.reference)
 }
 
@@ -52,7 +52,7 @@ fn refusal(spec: &RepoSpec) -> Fault {
 }
 
 /// Each is a regular expression for how a name begins, whatever its letter case.
-fn compile(setting: &'static str, patterns: &[String]) -> Result<RegexSet, Error> {
+pub(crate) fn compile(setting: &'static str, patterns: &[String]) -> Result<RegexSet, Error> {
     let anchored = patterns.iter().map(|pattern| format!("^(?:{pattern})"));
     RegexSetBuilder::new(anchored)
         .case_insensitive(true)

@@ -1,11 +1,70 @@
 //! `/api/repoproviders`: how each provider is shown and recognised, in BinderHub's shape. The expressions are JavaScript's.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web};
 use bindery_core::{Provider, RepoSpec};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::Web;
 use crate::config::Config;
+
+/// A kind of place that repositories come from.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Display {
+    /// For people: `GitHub`.
+    display_name: &'static str,
+    /// As in links: `gh`.
+    id: &'static str,
+    spec: DisplaySpec,
+    /// How an address of this provider is recognised, where it can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detect: Option<DisplayDetect>,
+    repo: DisplayRepo,
+    #[serde(rename = "ref")]
+    reference: DisplayRef,
+}
+
+/// How a whole specification is checked.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DisplaySpec {
+    validate_regex: &'static str,
+}
+
+/// How a pasted address is recognised: the group `repo` is the repository.
+#[derive(Debug, Serialize)]
+struct DisplayDetect {
+    regex: String,
+}
+
+/// The field for the repository.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DisplayRepo {
+    label: &'static str,
+    placeholder: String,
+    /// Whether it is one step of a link, with everything in it escaped.
+    url_encode: bool,
+}
+
+/// The field for the ref.
+#[derive(Debug, Serialize)]
+struct DisplayRef {
+    enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<&'static str>,
+}
+
+/// A provider as older programs read it.
+#[derive(Debug, Serialize)]
+struct LegacyProvider {
+    text: &'static str,
+    tag_text: &'static str,
+    ref_prop_disabled: bool,
+    label_prop_disabled: bool,
+}
 
 /// `GET /api/repoproviders`.
 pub(crate) async fn list(web: web::Data<Web>) -> HttpResponse {
@@ -14,23 +73,21 @@ pub(crate) async fn list(web: web::Data<Web>) -> HttpResponse {
 
 /// `GET /_config`: what older programs ask for instead.
 pub(crate) async fn legacy(web: web::Data<Web>) -> HttpResponse {
-    let mut labels = serde_json::Map::new();
-    for provider in display(&web.config).as_array().into_iter().flatten() {
-        let Some(id) = provider.get("id").and_then(Value::as_str) else { continue };
-        let has_ref = provider.pointer("/ref/enabled").and_then(Value::as_bool).unwrap_or(true);
-        labels.insert(
-            id.to_owned(),
-            json!({
-                "text": provider.pointer("/repo/label"), "tag_text": "Git ref (branch, tag, or commit)",
-                "ref_prop_disabled": !has_ref, "label_prop_disabled": !has_ref,
-            }),
-        );
-    }
-    HttpResponse::Ok().json(labels)
+    let of_provider = |provider: Display| {
+        let entry = LegacyProvider {
+            text: provider.repo.label,
+            tag_text: "Git ref (branch, tag, or commit)",
+            ref_prop_disabled: !provider.reference.enabled,
+            label_prop_disabled: !provider.reference.enabled,
+        };
+        (provider.id, entry)
+    };
+    let providers: BTreeMap<_, _> = display(&web.config).into_iter().map(of_provider).collect();
+    HttpResponse::Ok().json(providers)
 }
 
 /// Every provider's display configuration; the first is the form's default.
-pub(crate) fn display(config: &Config) -> Value {
+pub(crate) fn display(config: &Config) -> Vec<Display> {
     Provider::ALL.into_iter().map(|provider| of_provider(provider, config)).collect()
 }
 
@@ -73,19 +130,21 @@ const fn shown(provider: Provider) -> Shown {
     Shown { label, example, regex, whole }
 }
 
-fn of_provider(provider: Provider, config: &Config) -> Value {
+fn of_provider(provider: Provider, config: &Config) -> Display {
     let Shown { label, example, regex, whole } = shown(provider);
-    let mut display = json!({
-        "displayName": provider.display_name(), "id": provider.id(),
-        "spec": {"validateRegex": regex},
-        "repo": {"label": label, "placeholder": format!("example: {example}"), "urlEncode": whole},
-        "ref": if provider.has_refs() { json!({"enabled": true, "default": "HEAD"}) } else { json!({"enabled": false}) },
-    });
-    if let (Some(host), Some(display)) = (host(provider, config), display.as_object_mut()) {
+    let detect = host(provider, config).map(|host| {
         let host = host.split("://").nth(1).unwrap_or(host).trim_end_matches('/');
-        display.insert("detect".to_owned(), json!({"regex": format!("^(https?://{host}/)?(?<repo>.*[^/])/?")}));
+        DisplayDetect { regex: format!("^(https?://{host}/)?(?<repo>.*[^/])/?") }
+    });
+    let enabled = provider.has_refs();
+    Display {
+        display_name: provider.display_name(),
+        id: provider.id(),
+        spec: DisplaySpec { validate_regex: regex },
+        detect,
+        repo: DisplayRepo { label, placeholder: format!("example: {example}"), url_encode: whole },
+        reference: DisplayRef { enabled, default: enabled.then_some("HEAD") },
     }
-    display
 }
 
 /// The address below which a forge's repositories are.
@@ -131,7 +190,8 @@ mod tests {
 
     #[test]
     fn every_provider_is_a_provider_the_form_understands() {
-        let providers: Vec<bindery_frontend::Provider> = serde_json::from_value(display(&Config::default())).unwrap();
+        let providers: Vec<bindery_frontend::Provider> =
+            serde_json::from_value(json!(display(&Config::default()))).unwrap();
         let ids: Vec<_> = providers.iter().map(|provider| provider.id.as_str()).collect();
         assert_eq!(ids, Provider::ALL.map(Provider::id));
         assert_eq!(ids[0], "gh", "the first is the form's default");
@@ -139,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_providers_of_binderhub_are_described_in_its_words() {
-        let all = display(&Config::default());
+        let all = json!(display(&Config::default()));
         let owned = |host: &str| json!({"regex": format!("^(https?://{host}/)?(?<repo>.*[^/])/?")});
         let head = json!({"enabled": true, "default": "HEAD"});
         let none = json!({"enabled": false});

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -54,7 +55,7 @@ impl Probe {
 /// Last time and answer of each check, so that a flood of `/health` is one probe.
 pub(crate) struct Checks {
     checks: Vec<Arc<dyn Check>>,
-    last: Mutex<Option<(Instant, bool, Value)>>,
+    last: Mutex<Option<(Instant, Health)>>,
 }
 
 impl Checks {
@@ -62,51 +63,86 @@ impl Checks {
         Self { checks, last: Mutex::new(None) }
     }
 
-    async fn run(&self) -> (bool, Value) {
+    async fn run(&self) -> Health {
         let mut last = self.last.lock().await;
-        if let Some((at, ok, answer)) = last.as_ref()
+        if let Some((at, health)) = last.as_ref()
             && at.elapsed() < FRESH
         {
-            return (*ok, answer.clone());
+            return health.clone();
         }
         let probes = futures::future::join_all(self.checks.iter().map(|check| async move {
             let late = |_| Probe::from_result(Err("no answer in time"));
             (check, tokio::time::timeout(BOUND, check.probe()).await.unwrap_or_else(late))
         }))
         .await;
-        let mut all_ok = true;
-        let mut entries = Vec::with_capacity(probes.len());
-        for (check, probe) in probes {
-            let mut entry =
-                Map::from_iter([("service".to_owned(), json!(check.service())), ("ok".to_owned(), json!(probe.ok))]);
-            if !check.required() {
-                entry.insert("_ignore_failure".to_owned(), json!(true));
-            }
-            all_ok &= probe.ok || !check.required();
-            entry.extend(probe.detail);
-            entries.push(Value::Object(entry));
-        }
-        let answer = json!({"ok": all_ok, "checks": entries});
-        *last = Some((Instant::now(), all_ok, answer.clone()));
-        (all_ok, answer)
+        let entry = |(check, probe): (&Arc<dyn Check>, Probe)| Checked {
+            service: check.service().to_owned(),
+            ok: probe.ok,
+            ignore_failure: (!check.required()).then_some(true),
+            detail: probe.detail,
+        };
+        let checks: Vec<Checked> = probes.into_iter().map(entry).collect();
+        let ok = checks.iter().all(|check| check.ok || check.ignore_failure.is_some());
+        let health = Health { ok, checks };
+        *last = Some((Instant::now(), health.clone()));
+        health
     }
+}
+
+/// How the service is.
+#[derive(Debug, Clone, Serialize)]
+struct Health {
+    /// Whether everything that is required is well.
+    ok: bool,
+    checks: Vec<Checked>,
+}
+
+/// How something that the service needs is.
+#[derive(Debug, Clone, Serialize)]
+struct Checked {
+    /// Its name.
+    service: String,
+    /// Whether it is well.
+    ok: bool,
+    /// Whether the service is well without it.
+    #[serde(rename = "_ignore_failure", skip_serializing_if = "Option::is_none")]
+    ignore_failure: Option<bool>,
+    /// Further figures, and `reason` where it is not well.
+    #[serde(flatten)]
+    detail: Map<String, Value>,
 }
 
 /// `GET /health`: 200 when everything required is well, else 503.
 pub(crate) async fn health(web: web::Data<Web>) -> HttpResponse {
-    let (ok, answer) = web.checks.run().await;
-    if ok { HttpResponse::Ok().json(answer) } else { HttpResponse::ServiceUnavailable().json(answer) }
+    let health = web.checks.run().await;
+    if health.ok { HttpResponse::Ok().json(health) } else { HttpResponse::ServiceUnavailable().json(health) }
+}
+
+/// Which versions of what run here.
+#[derive(Debug, Serialize)]
+struct Versions {
+    /// By this key clients recognise a BinderHub.
+    binderhub: String,
+    bindery: String,
+    builder: String,
+    builder_info: BuilderInfo,
+}
+
+/// What decides how images are built.
+#[derive(Debug, Serialize)]
+struct BuilderInfo {
+    recipe: String,
 }
 
 /// `GET /versions`. Clients recognise a BinderHub by the key `binderhub`.
 pub(crate) async fn versions(web: web::Data<Web>) -> HttpResponse {
     let version = env!("CARGO_PKG_VERSION");
-    HttpResponse::Ok().json(json!({
-        "binderhub": format!("bindery-{version}"),
-        "bindery": version,
-        "builder": format!("bindery-{version}"),
-        "builder_info": {"recipe": web.recipe},
-    }))
+    HttpResponse::Ok().json(Versions {
+        binderhub: format!("bindery-{version}"),
+        bindery: version.to_owned(),
+        builder: format!("bindery-{version}"),
+        builder_info: BuilderInfo { recipe: web.recipe.clone() },
+    })
 }
 
 /// `GET /metrics`.

@@ -73,7 +73,7 @@ pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResp
     let visit = Visit {
         provider: provider.to_owned(),
         raw_spec: raw_spec.to_owned(),
-        as_of: query_value(request.query_string(), "as_of").filter(|day| !day.is_empty()),
+        as_of: as_of(request.query_string()).filter(|day| !day.is_empty()),
         client_ip: client.map(|client| client.to_string()).unwrap_or_default(),
         resume,
         build_only: query_flag(request.query_string(), "build_only"),
@@ -180,6 +180,12 @@ fn last_event_id(headers: &HeaderMap, query: &str) -> Option<StreamId> {
 
 fn query_flag(query: &str, name: &str) -> bool {
     query_value(query, name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The day whose packages are wanted. Programs that add `?urlpath=…` to a link add it to one that has a query already, too: what
+/// follows a second question mark is not part of the day.
+pub(crate) fn as_of(query: &str) -> Option<String> {
+    query_value(query, "as_of").map(|day| day.split('?').next().unwrap_or_default().to_owned())
 }
 
 pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {

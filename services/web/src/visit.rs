@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bindery_core::seams::StoreError;
 use bindery_core::{
-    AsOf, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey, LaunchId,
-    LaunchRequest, LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, SessionState, Timestamp, Topic,
+    AsOf, BuildId, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey,
+    LaunchId, LaunchRequest, LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, SessionState, Timestamp, Topic,
 };
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -16,6 +16,8 @@ use uuid::Uuid;
 use crate::Web;
 use crate::gate::Pass;
 use crate::metrics::LaunchPath;
+use crate::places::Waiting;
+use crate::quota::NoSeat;
 use crate::relaunch::Launched;
 use crate::wire::{Message, StreamId};
 
@@ -81,6 +83,15 @@ impl From<Fault> for Stop {
     }
 }
 
+impl From<NoSeat> for Stop {
+    fn from(refusal: NoSeat) -> Self {
+        match refusal {
+            NoSeat::Full(fault) => Self::Fault(fault),
+            NoSeat::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
@@ -99,7 +110,7 @@ impl Web {
                 self.metrics.visit_failed(FaultBy::User);
                 let message = format!("Rate limit exceeded. Try again in {seconds} seconds.");
                 let fault = Fault::user("rate-limited", message).retry(true);
-                let message = Message::of_body(&EventBody::failed(fault), Some(429)).with("retry_after", seconds);
+                let message = Message::of_body(&EventBody::failed(fault), Some(429)).retry_after(seconds);
                 // As below.
                 let _ = out.send(message).await;
             }
@@ -153,7 +164,13 @@ impl Web {
                 launch_path = LaunchPath::Cached;
             } else {
                 let after = after.unwrap_or(EventId::START);
-                if let End::Failed = self.tell(Topic::Build(record.id), after, out, MissingImage::Tell).await? {
+                let is_open = matches!(record.state, BuildState::Queued | BuildState::Running { .. });
+                let waits = is_open.then(|| self.metrics.dashboards().waits_for_build(&record));
+                let end = self.tell(Topic::Build(record.id), after, out, MissingImage::Tell).await?;
+                if let Some(waits) = waits {
+                    waits.ended(!matches!(end, End::Failed));
+                }
+                if let End::Failed = end {
                     return Ok(LaunchPath::BuildFailed);
                 }
             }
@@ -182,13 +199,7 @@ impl Web {
             }
             let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request) };
             match self
-                .launch(
-                    launch,
-                    visit,
-                    &request.key,
-                    out,
-                    if last_try { MissingImage::Tell } else { MissingImage::Hold },
-                )
+                .launch(launch, visit, &request, out, if last_try { MissingImage::Tell } else { MissingImage::Hold })
                 .await?
             {
                 End::ImageMissing => self.forget_image(&request, out).await?,
@@ -230,12 +241,15 @@ impl Web {
         Ok(BuildRequest::new(resolved, as_of, &self.recipe))
     }
 
-    /// Counts a visit that will start a build, for those who are counted.
+    /// Whether a visit may start a build, if it will: nobody waits for one only to be refused, and those who are counted are.
     async fn count(&self, visit: &Visit, request: &BuildRequest) -> Result<(), Stop> {
-        let Some(client) = visit.pass.counted else { return Ok(()) };
         if self.queue.find(&request.key).await?.is_some_and(|record| record.state.is_joinable()) {
             return Ok(());
         }
+        if !visit.build_only {
+            drop(self.quotas.seat(&request.resolved, &*self.sessions).await?);
+        }
+        let Some(client) = visit.pass.counted else { return Ok(()) };
         self.limits.take(client, tokio::time::Instant::now()).map_err(Stop::Limited)
     }
 
@@ -254,21 +268,26 @@ impl Web {
         &self,
         request: LaunchRequest,
         visit: &Visit,
-        key: &ImageKey,
+        build: &BuildRequest,
         out: &mpsc::Sender<Message>,
         missing_image: MissingImage,
     ) -> Result<End, Stop> {
+        let seat = self.quotas.seat(&build.resolved, &*self.sessions).await?;
+        let waits = self.metrics.dashboards().waits_for_session(build.resolved.spec.provider);
         let launch = request.id;
         let topic = Topic::Launch(launch);
         self.events.append(topic, vec![EventBody::message(Phase::Launching, "Launching server...")], None).await?;
         let token = Secret::new(URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()));
         let session = Session::queued(SessionId::new(), request, token, Timestamp::now());
         self.sessions.put(&session).await?;
+        drop(seat);
         if let Some(browser) = &visit.browser {
             let launched = Launched { launch, session: session.id, at: tokio::time::Instant::now() };
-            self.relaunches.note(browser, key, launched);
+            self.relaunches.note(browser, &build.key, launched);
         }
-        self.tell(topic, EventId::START, out, missing_image).await
+        let end = self.tell(topic, EventId::START, out, missing_image).await?;
+        waits.ended(matches!(end, End::Ready | End::Built));
+        Ok(end)
     }
 
     /// The launch of the same thing that this browser asked for a moment ago: while it is coming up, and for a while after.
@@ -295,22 +314,41 @@ impl Web {
     ) -> Result<End, Stop> {
         let mut events = self.events.follow(topic, after).await?;
         let mut last = None;
+        let mut waiting = Waiting::on(topic, Duration::from_secs(self.config.queue_seconds));
+        let mut heard = tokio::time::Instant::now();
         loop {
-            let event = match tokio::time::timeout(SILENCE, events.next()).await {
-                Ok(Some(event)) => event?,
-                Ok(None) => break,
+            let event = tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => event?,
+                    None => break,
+                },
                 // A long step is silent too; only a build that nobody remembers will never speak again.
-                Err(_) => {
+                () = tokio::time::sleep_until(heard + SILENCE) => {
                     self.still_known(topic).await?;
+                    heard = tokio::time::Instant::now();
+                    continue;
+                }
+                // Who has left is not waited for, and not counted among those who wait.
+                () = out.closed() => return Err(Stop::Gone),
+                () = waiting.look() => {
+                    if let Some((build, place)) = waiting.moved(&self.places, &*self.queue).await {
+                        send(out, Message::of_body(&place, None).about(build)).await?;
+                    }
                     continue;
                 }
             };
+            heard = tokio::time::Instant::now();
+            waiting.heard(event.body.phase);
             if missing_image == MissingImage::Hold
                 && event.body.fault.as_ref().is_some_and(|fault| fault.code == "image-missing")
             {
                 return Ok(End::ImageMissing);
             }
-            send(out, Message::of_event(topic, &event, self.log_url(topic))).await?;
+            let log_url = match topic {
+                Topic::Build(id) => Some(self.log_url(id)),
+                Topic::Launch(_) => None,
+            };
+            send(out, Message::of_event(topic, &event, log_url)).await?;
             last = end_of(&event);
         }
         if let Some(end) = last {
@@ -339,11 +377,9 @@ impl Web {
         Ok(!self.events.history(topic, EventId::START, 1).await?.is_empty())
     }
 
-    fn log_url(&self, topic: Topic) -> Option<String> {
-        match topic {
-            Topic::Build(id) => Some(format!("{}builds/{id}/log", self.config.public_url())),
-            Topic::Launch(_) => None,
-        }
+    /// The permanent address of a build's log.
+    pub(crate) fn log_url(&self, build: BuildId) -> String {
+        format!("{}builds/{build}/log", self.config.public_url())
     }
 
     fn source(&self, visit: &Visit, build: &BuildRequest) -> LaunchSource {
@@ -381,6 +417,7 @@ fn status_of(fault: &Fault) -> u16 {
             FaultBy::User,
             "host-not-allowed" | "not-allowed" | "build-token-invalid" | "build-token-required" | "repository-private",
         ) => 403,
+        (FaultBy::User, "repository-quota") => 429,
         (FaultBy::User, _) => 400,
         (FaultBy::Upstream, _) => 502,
         (FaultBy::Us, "too-many-streams") => 503,

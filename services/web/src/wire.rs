@@ -4,8 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bindery_core::{BuildId, Event, EventBody, EventId, Phase, Topic};
-use serde_json::{Map, Value, json};
+use bindery_core::{BuildId, Event, EventBody, EventId, Fault, LogStream, Phase, StepMark, Topic};
+use serde::Serialize;
+use serde_json::Value;
 
 /// The `id:` of an event on a visitor's stream: its topic and its place there. A visitor's stream runs through two topics, the
 /// build's and then the launch's; this names a place in either.
@@ -30,48 +31,122 @@ impl FromStr for StreamId {
     }
 }
 
+/// An event as clients read it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Told {
+    /// `ready` and `failed` end a visit.
+    phase: Phase,
+    /// For people; ends in a newline.
+    message: String,
+    /// The step it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<StepMark>,
+    /// Set for what the step wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<LogStream>,
+    /// The place in the queue, from 1, in `queued`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
+    /// The image, in `built`.
+    #[serde(rename = "imageName", skip_serializing_if = "Option::is_none")]
+    image_name: Option<String>,
+    /// The session's address, in `ready`; ends in `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// What the session wants as `?token=` or `Authorization: token`, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// The image, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    /// The repository, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repo_url: Option<String>,
+    /// Where the commit can be looked at, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binder_ref_url: Option<String>,
+    /// The address of this service, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binder_launch_host: Option<String>,
+    /// The path that was asked for, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binder_request: Option<String>,
+    /// The path that will always mean the same commit, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binder_persistent_request: Option<String>,
+    /// The visitor's address, in `ready`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binder_client_ip: Option<String>,
+    /// The plan, once it is made: what `/builds/{id}/plan` answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Value>,
+    /// What went wrong, in `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<ToldFault>,
+    /// The build this is about, where the id of the event does not name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_id: Option<BuildId>,
+    /// The HTTP status this would be, were the stream not always 200.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_code: Option<u16>,
+    /// In how many seconds another try is worth it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+/// What went wrong, and where its whole log can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ToldFault {
+    #[serde(flatten)]
+    fault: Fault,
+    /// The permanent address of the build's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_url: Option<String>,
+}
+
+/// An event as a build's log in JSON has it: as it was told, with its place and its time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Archived {
+    #[serde(flatten)]
+    told: Told,
+    /// Its place in the log, from 1.
+    id: EventId,
+    /// When it was told, in milliseconds since 1970.
+    at: bindery_core::Timestamp,
+}
+
 /// One message of a visitor's stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
     /// Absent for what belongs to no log, such as a spec that could not be resolved.
     pub(crate) id: Option<StreamId>,
-    pub(crate) data: Value,
+    pub(crate) data: Told,
 }
 
 impl Message {
     /// An event of a log. `log_url` is where the whole log of a failed build can be read.
     pub(crate) fn of_event(topic: Topic, event: &Event, log_url: Option<String>) -> Self {
-        Self { id: Some(StreamId { topic, event: event.id }), data: to_json(&event.body, log_url) }
+        Self { id: Some(StreamId { topic, event: event.id }), data: told(&event.body, log_url) }
     }
 
     /// Something that belongs to no log.
     pub(crate) fn of_body(body: &EventBody, status: Option<u16>) -> Self {
-        let mut data = to_json(body, None);
-        if let (Some(status), Value::Object(map)) = (status, &mut data) {
-            map.insert("status_code".to_owned(), json!(status));
-        }
-        Self { id: None, data }
+        Self { id: None, data: Told { status_code: status, ..told(body, None) } }
     }
 
     /// The same, with the build it is about: for who has not seen that build's log.
-    pub(crate) fn about(mut self, build: BuildId) -> Self {
-        if let Value::Object(map) = &mut self.data {
-            map.insert("build_id".to_owned(), json!(build));
-        }
-        self
+    pub(crate) fn about(self, build: BuildId) -> Self {
+        Self { data: Told { build_id: Some(build), ..self.data }, ..self }
     }
 
-    /// With one more key.
-    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        if let Value::Object(map) = &mut self.data {
-            map.insert(key.to_owned(), value.into());
-        }
-        self
+    /// The same, with when to try again.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        Self { data: Told { retry_after: Some(seconds), ..self.data }, ..self }
     }
 
     /// The text of a server-sent event. JSON has no raw newline, so one `data:` line holds it whatever the repository wrote.
     pub(crate) fn encode(&self) -> String {
-        let data = &self.data;
+        let data = json_of(&self.data);
         match &self.id {
             Some(id) => format!("id: {id}\ndata: {data}\n\n"),
             None => format!("data: {data}\n\n"),
@@ -79,48 +154,44 @@ impl Message {
     }
 }
 
-/// An event as a build's log in JSON has it: as it was told, with its place and its time.
+/// A line of a build's log in JSON.
 pub(crate) fn archived(event: &Event) -> String {
-    let mut data = to_json(&event.body, None);
-    if let Value::Object(map) = &mut data {
-        map.insert("id".to_owned(), json!(event.id));
-        map.insert("at".to_owned(), json!(event.at));
-    }
-    data.to_string()
+    json_of(&Archived { told: told(&event.body, None), id: event.id, at: event.at })
 }
 
-fn to_json(body: &EventBody, log_url: Option<String>) -> Value {
-    let mut map = Map::new();
-    map.insert("phase".to_owned(), json!(body.phase.as_str()));
-    map.insert("message".to_owned(), json!(body.message));
-    if let Some(step) = &body.step {
-        map.insert("step".to_owned(), json!(step));
+/// These have string keys and nothing that can fail.
+fn json_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn told(body: &EventBody, log_url: Option<String>) -> Told {
+    let ready = body.ready.as_ref();
+    let log_url = log_url.filter(|_| body.phase == Phase::Failed);
+    Told {
+        phase: body.phase,
+        message: match &log_url {
+            Some(url) => format!("{}The whole log: {url}\n", body.message),
+            None => body.message.clone(),
+        },
+        step: body.step.clone(),
+        stream: body.stream,
+        position: body.position,
+        image_name: body.image.as_ref().map(ToString::to_string),
+        url: ready.map(|ready| ready.url.clone()),
+        token: ready.map(|ready| ready.token.clone()),
+        image: ready.map(|ready| ready.image.to_string()),
+        repo_url: ready.map(|ready| ready.repo_url.clone()),
+        binder_ref_url: ready.map(|ready| ready.binder_ref_url.clone()),
+        binder_launch_host: ready.map(|ready| ready.binder_launch_host.clone()),
+        binder_request: ready.map(|ready| ready.binder_request.clone()),
+        binder_persistent_request: ready.map(|ready| ready.binder_persistent_request.clone()),
+        binder_client_ip: ready.map(|ready| ready.binder_client_ip.clone()),
+        plan: body.plan.clone(),
+        fault: body.fault.clone().map(|fault| ToldFault { fault, log_url }),
+        build_id: None,
+        status_code: None,
+        retry_after: None,
     }
-    if let Some(stream) = &body.stream {
-        map.insert("stream".to_owned(), json!(stream));
-    }
-    if let Some(position) = body.position {
-        map.insert("position".to_owned(), json!(position));
-    }
-    if let Some(image) = &body.image {
-        map.insert("imageName".to_owned(), json!(image));
-    }
-    if let Some(ready) = &body.ready
-        && let Value::Object(keys) = json!(ready)
-    {
-        map.extend(keys);
-    }
-    if let Some(plan) = &body.plan {
-        map.insert("plan".to_owned(), plan.clone());
-    }
-    if let Some(fault) = &body.fault {
-        let mut fault = json!(fault);
-        if let (Some(url), Value::Object(keys), Phase::Failed) = (log_url, &mut fault, body.phase) {
-            keys.insert("log_url".to_owned(), json!(url));
-        }
-        map.insert("fault".to_owned(), fault);
-    }
-    Value::Object(map)
 }
 
 #[cfg(test)]
@@ -132,6 +203,10 @@ mod tests {
 
     fn event(body: EventBody) -> Event {
         Event { id: EventId(7), at: Timestamp::from_millis(0), body }
+    }
+
+    fn json(message: &Message) -> serde_json::Value {
+        serde_json::to_value(&message.data).unwrap()
     }
 
     #[test]
@@ -169,7 +244,7 @@ mod tests {
             binder_persistent_request: String::new(),
             binder_client_ip: String::new(),
         };
-        let message = Message::of_body(&EventBody::ready(ready), None);
+        let message = json(&Message::of_body(&EventBody::ready(ready), None));
         for key in [
             "phase",
             "message",
@@ -183,7 +258,7 @@ mod tests {
             "binder_persistent_request",
             "binder_client_ip",
         ] {
-            assert!(message.data.get(key).is_some(), "{key}");
+            assert!(message.get(key).is_some(), "{key}");
         }
     }
 
@@ -191,7 +266,9 @@ mod tests {
     fn a_failure_says_where_its_log_is() {
         let body = EventBody::failed(Fault::user("x", "y"));
         let message = Message::of_event(Topic::Build(BuildId::new()), &event(body), Some("http://h/builds/b".into()));
-        assert_eq!(message.data["fault"]["log_url"], "http://h/builds/b");
-        assert_eq!(message.data["fault"]["by"], "user");
+        let message = json(&message);
+        assert_eq!(message["fault"]["log_url"], "http://h/builds/b");
+        assert_eq!(message["fault"]["by"], "user");
+        assert_eq!(message["message"], "y\nThe whole log: http://h/builds/b\n");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::{BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, EventBody, ImageKey, WorkerId};
+use crate::{BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, EventBody, Fault, ImageKey, WorkerId};
 
 /// A claimed build, and whether a worker was lost with it before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,11 +63,24 @@ pub trait Queue: Send + Sync {
     /// [`StoreError::LeaseLost`] when the build was taken over.
     async fn release(&self, lease: &BuildLease) -> Result<(), StoreError>;
 
+    /// Ends a build that is queued or running as failed and appends `last` to its log, in one atomic step; `false`, and nothing
+    /// written, for any other. A worker that has it loses its lease.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    async fn cancel(&self, id: BuildId, fault: Fault, last: EventBody) -> Result<bool, StoreError>;
+
     /// Forgets a finished build, because its image is gone from the engine. A build that is not finished is left alone.
     ///
     /// # Errors
     /// The store cannot be used.
     async fn forget(&self, key: &ImageKey) -> Result<(), StoreError>;
+
+    /// The builds that wait for a worker, in the order in which they will be taken up.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    async fn waiting(&self) -> Result<Vec<BuildId>, StoreError>;
 
     /// How many builds are queued and how many running.
     ///

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bindery_core::seams::{Claimed, Queue, StoreError};
 use bindery_core::{
-    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fence, ImageKey, Timestamp,
-    Topic, WorkerId,
+    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fault, Fence, ImageKey,
+    Timestamp, Topic, WorkerId,
 };
 use parking_lot::Mutex;
 use redb::ReadableTable as _;
@@ -161,6 +161,24 @@ impl Queue for Embedded {
             .await
     }
 
+    async fn cancel(&self, id: BuildId, fault: Fault, last: EventBody) -> Result<bool, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let state = BuildState::Failed { fault, at: Timestamp::now() };
+        self.inner
+            .writer
+            .run(move |tx| {
+                let Some(mut build) = tx.get::<StoredBuild>(BUILDS, &id.to_string())? else { return Ok(false) };
+                if !matches!(build.record.state, BuildState::Queued | BuildState::Running { .. }) {
+                    return Ok(false);
+                }
+                // Taken from its holder, if there is one.
+                build.fence = Fence(tx.count("fence")?);
+                end(&inner, tx, build, state, &last)?;
+                Ok(true)
+            })
+            .await
+    }
+
     async fn forget(&self, key: &ImageKey) -> Result<(), StoreError> {
         let key = key.clone();
         self.inner
@@ -171,6 +189,26 @@ impl Queue for Embedded {
                     tx.delete(KEYS, key.as_str())?;
                 }
                 Ok(())
+            })
+            .await
+    }
+
+    async fn waiting(&self) -> Result<Vec<BuildId>, StoreError> {
+        self.inner
+            .writer
+            .read(|txn| {
+                let open = txn.open_table(OPEN).map_err(unavailable)?;
+                let builds = txn.open_table(BUILDS).map_err(unavailable)?;
+                let mut waiting = Vec::new();
+                for entry in open.iter().map_err(unavailable)? {
+                    let (id, _) = entry.map_err(unavailable)?;
+                    if let Some(build) = tables::read::<StoredBuild>(&builds, id.value())?
+                        && build.record.state == BuildState::Queued
+                    {
+                        waiting.push(build.record.id);
+                    }
+                }
+                Ok(waiting)
             })
             .await
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bindery_core::seams::{Claimed, Queue, StoreError};
 use bindery_core::{
-    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fence, ImageKey, Timestamp,
-    WorkerId,
+    BuildId, BuildLease, BuildOutcome, BuildRecord, BuildRequest, BuildState, EventBody, Fault, Fence, ImageKey,
+    Timestamp, WorkerId,
 };
 use redis::{Cmd, Script};
 use tokio::time::Instant;
@@ -116,9 +116,22 @@ impl Queue for Remote {
         self.held(|scripts| &scripts.release, &args).await
     }
 
+    async fn cancel(&self, id: BuildId, fault: Fault, last: EventBody) -> Result<bool, StoreError> {
+        let state = BuildState::Failed { fault, at: Timestamp::now() };
+        let [kind, weight, body] = entry(&last)?;
+        let args = [id.to_string(), encode(&state)?, self.keep_millis(), kind, weight, body];
+        Ok(self.script(|scripts| &scripts.cancel, &args).await?.first().is_some_and(|answer| answer == "ok"))
+    }
+
     async fn forget(&self, key: &ImageKey) -> Result<(), StoreError> {
         let args = [key.to_string(), self.keep_millis()];
         self.script(|scripts| &scripts.forget, &args).await.map(drop)
+    }
+
+    async fn waiting(&self) -> Result<Vec<BuildId>, StoreError> {
+        let server = &self.inner.server;
+        let ids: Vec<String> = server.command(&Cmd::zrange(server.key("queue"), 0, -1)).await?;
+        ids.iter().map(|id| parse("queue", id)).collect()
     }
 
     async fn depth(&self) -> Result<(u64, u64), StoreError> {

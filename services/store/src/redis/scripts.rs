@@ -25,6 +25,7 @@ scripts! {
     renew: "renew.lua",
     finish: "finish.lua",
     release: "release.lua",
+    cancel: "cancel.lua",
     forget: "forget.lua",
     append: "append.lua",
     acquire: "acquire.lua",

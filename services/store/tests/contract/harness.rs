@@ -190,6 +190,11 @@ pub(crate) fn failed() -> (BuildOutcome, EventBody) {
     (BuildOutcome::Failed(fault.clone()), EventBody::failed(fault))
 }
 
+pub(crate) fn cancelled() -> (Fault, EventBody) {
+    let fault = Fault::us("cancelled", "ended by the operator");
+    (fault.clone(), EventBody::failed(fault))
+}
+
 pub(crate) fn launch() -> Topic {
     Topic::Launch(LaunchId::new())
 }

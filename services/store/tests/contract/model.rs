@@ -8,7 +8,7 @@ use bindery_store::{Config, Stores};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 
-use crate::harness::{NOW, Place, all_events, built, failed, line, request, waiting, worker};
+use crate::harness::{NOW, Place, all_events, built, cancelled, failed, line, request, waiting, worker};
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -20,6 +20,8 @@ enum Call {
     Finish(usize, bool),
     Release(usize),
     Forget(u32),
+    /// The number picks one of all builds.
+    Cancel(usize),
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -31,6 +33,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (any::<usize>(), any::<bool>()).prop_map(|(lease, good)| Call::Finish(lease, good)),
         1 => any::<usize>().prop_map(Call::Release),
         1 => (0..4_u32).prop_map(Call::Forget),
+        1 => any::<usize>().prop_map(Call::Cancel),
     ]
 }
 
@@ -129,6 +132,21 @@ impl Model {
                     self.queued.insert(lease.record.id);
                 }
             }
+            Call::Cancel(pick) => {
+                let mut ids: Vec<_> = self.builds.keys().copied().collect();
+                ids.sort();
+                let Some(id) = pick.checked_rem(ids.len()).map(|pick| ids[pick]) else { return };
+                let (fault, last) = cancelled();
+                let ended = stores.queue.cancel(id, fault, last.clone()).await.unwrap();
+                let build = self.builds.get_mut(&id).unwrap();
+                assert_eq!(ended, !matches!(build.state, State::Over { .. }));
+                if ended {
+                    // No lease's holder did it.
+                    build.state = State::Over { good: false, by: Fence(u64::MAX) };
+                    build.log.push(last.message);
+                    self.queued.remove(&id);
+                }
+            }
             Call::Forget(key) => {
                 stores.queue.forget(&request(key).key).await.unwrap();
                 if let Some(id) = self.latest.get(&key)
@@ -150,6 +168,7 @@ impl Model {
     async fn check(&self, stores: &Stores) {
         let running = self.builds.values().filter(|build| matches!(build.state, State::Running(_))).count();
         assert_eq!(stores.queue.depth().await.unwrap(), (self.queued.len() as u64, running as u64));
+        assert_eq!(stores.queue.waiting().await.unwrap(), self.queued.iter().copied().collect::<Vec<_>>());
         for (id, build) in &self.builds {
             let record = stores.queue.get(*id).await.unwrap().unwrap();
             let state = match &record.state {

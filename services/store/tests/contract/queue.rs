@@ -7,8 +7,8 @@ use bindery_core::{BuildRequest, BuildState, EventId, Phase, RepoSpec, ResolvedR
 use bindery_store::Config;
 
 use crate::harness::{
-    BOUND, NOW, Place, all_events, built, claim, failed, line, read_to_end, request, short_lease, waiting, within,
-    worker,
+    BOUND, NOW, Place, all_events, built, cancelled, claim, failed, line, read_to_end, request, short_lease, waiting,
+    within, worker,
 };
 
 on_both!(
@@ -24,6 +24,10 @@ on_both!(
     an_expired_lease_goes_to_another_worker_and_the_old_one_can_write_nothing,
     a_worker_that_is_late_but_not_replaced_may_go_on,
     a_build_that_loses_every_worker_ends_as_failed,
+    builds_wait_in_the_order_in_which_they_are_taken_up,
+    a_waiting_build_that_is_cancelled_is_never_taken_up,
+    a_running_build_that_is_cancelled_is_lost_to_its_worker,
+    what_has_ended_cannot_be_cancelled,
     only_a_finished_build_can_be_forgotten,
     unknown_things_are_absent,
     recent_lists_newest_first,
@@ -276,6 +280,83 @@ async fn a_build_that_loses_every_worker_ends_as_failed(place: Place) {
     assert!(fault.message.contains("w2"), "{fault}");
     assert_eq!(stores.queue.depth().await.unwrap(), (0, 0));
     assert_ne!(stores.queue.submit(&request(1), waiting()).await.unwrap().id, id);
+    stores.close().await;
+}
+
+async fn builds_wait_in_the_order_in_which_they_are_taken_up(place: Place) {
+    let stores = place.open().await;
+    assert_eq!(stores.queue.waiting().await.unwrap(), []);
+    let mut submitted = Vec::new();
+    for number in 0..4 {
+        submitted.push(stores.queue.submit(&request(number), waiting()).await.unwrap().id);
+    }
+    assert_eq!(stores.queue.waiting().await.unwrap(), submitted);
+    let first = claim(&stores, "w").await.lease;
+    let second = claim(&stores, "w").await.lease;
+    assert_eq!(stores.queue.waiting().await.unwrap(), submitted[2..]);
+    // It has its old place again.
+    stores.queue.release(&first).await.unwrap();
+    assert_eq!(stores.queue.waiting().await.unwrap(), [submitted[0], submitted[2], submitted[3]]);
+    let (outcome, last) = built();
+    stores.queue.finish(&second, outcome, last).await.unwrap();
+    assert_eq!(stores.queue.waiting().await.unwrap(), [submitted[0], submitted[2], submitted[3]]);
+    stores.close().await;
+}
+
+async fn a_waiting_build_that_is_cancelled_is_never_taken_up(place: Place) {
+    let stores = place.open().await;
+    let first = stores.queue.submit(&request(1), waiting()).await.unwrap().id;
+    let second = stores.queue.submit(&request(2), waiting()).await.unwrap().id;
+    let (fault, last) = cancelled();
+    assert!(stores.queue.cancel(first, fault.clone(), last.clone()).await.unwrap());
+    let record = stores.queue.get(first).await.unwrap().unwrap();
+    assert!(matches!(&record.state, BuildState::Failed { fault: why, .. } if *why == fault), "{record:?}");
+    assert_eq!(record.attempt, 0);
+    assert_eq!(stores.queue.waiting().await.unwrap(), [second]);
+    assert_eq!(stores.queue.depth().await.unwrap(), (1, 0));
+    let events = read_to_end(&stores, Topic::Build(first), EventId::START).await;
+    assert_eq!(events, [(1, waiting().message), (2, last.message)]);
+    assert_eq!(claim(&stores, "w").await.lease.record.id, second);
+    assert_eq!(within(stores.queue.claim(&worker("w"), NOW)).await.unwrap(), None);
+    // Asked for again, it is another build.
+    assert_ne!(stores.queue.submit(&request(1), waiting()).await.unwrap().id, first);
+    stores.close().await;
+}
+
+async fn a_running_build_that_is_cancelled_is_lost_to_its_worker(place: Place) {
+    let stores = place.open().await;
+    let id = stores.queue.submit(&request(1), waiting()).await.unwrap().id;
+    let lease = claim(&stores, "w").await.lease;
+    stores.events.append(Topic::Build(id), vec![line("one")], Some(lease.fence)).await.unwrap();
+    let (fault, last) = cancelled();
+    assert!(stores.queue.cancel(id, fault, last.clone()).await.unwrap());
+    assert!(matches!(stores.queue.renew(&lease).await, Err(StoreError::LeaseLost)));
+    assert!(matches!(stores.queue.release(&lease).await, Err(StoreError::LeaseLost)));
+    let late = stores.events.append(Topic::Build(id), vec![line("late")], Some(lease.fence)).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+    let late = stores.queue.finish(&lease, built().0, built().1).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+    let events = read_to_end(&stores, Topic::Build(id), EventId::START).await;
+    assert_eq!(events, [(1, waiting().message), (2, "one\n".to_owned()), (3, last.message)]);
+    assert_eq!(stores.queue.depth().await.unwrap(), (0, 0));
+    assert_eq!(within(stores.queue.claim(&worker("w"), NOW)).await.unwrap(), None);
+    stores.close().await;
+}
+
+async fn what_has_ended_cannot_be_cancelled(place: Place) {
+    let stores = place.open().await;
+    let (fault, last) = cancelled();
+    assert!(!stores.queue.cancel(bindery_core::BuildId::new(), fault.clone(), last.clone()).await.unwrap());
+    for (outcome, end) in [built(), failed()] {
+        let id = stores.queue.submit(&request(1), waiting()).await.unwrap().id;
+        let lease = claim(&stores, "w").await.lease;
+        stores.queue.finish(&lease, outcome, end).await.unwrap();
+        let record = stores.queue.get(id).await.unwrap();
+        assert!(!stores.queue.cancel(id, fault.clone(), last.clone()).await.unwrap());
+        assert_eq!(stores.queue.get(id).await.unwrap(), record);
+        assert_eq!(all_events(&stores, Topic::Build(id)).await.len(), 2);
+        stores.queue.forget(&request(1).key).await.unwrap();
+    }
     stores.close().await;
 }
 

@@ -60,3 +60,13 @@ async fn an_empty_day_is_none() {
     let _watcher = site.watch("/build/gh/owner/name/HEAD?as_of=").await.begun().await;
     assert_eq!(site.claim().await.request().as_of, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_programs_append_to_a_link_with_a_day_is_not_part_of_the_day() {
+    let site = Site::new().await;
+    let appended = "?as_of=2021-03-01?urlpath=lab%2Ftree%2Fa.ipynb";
+    let page = site.get(&format!("/v2/gh/owner/name/HEAD{appended}")).await.text().await;
+    assert!(page.contains("2021-03-01") && !page.contains("2021-03-01?"), "{page}");
+    let _watcher = site.watch(&format!("/build/gh/owner/name/HEAD{appended}")).await.begun().await;
+    assert_eq!(site.claim().await.request().as_of, Some("2021-03-01".parse::<AsOf>().unwrap()));
+}

@@ -97,8 +97,10 @@ async fn a_failed_build_is_told_once_with_place_and_log() {
         let events = stream.events_to_the_end().await;
         assert_eq!(output(&events), numbered(2500));
         let failed = failure(&events);
-        assert_eq!(failed.message(), "requirements.txt:3: the package index has no such package. Correct the name.\n");
         let fault = &failed.value()["fault"];
+        let cause = "requirements.txt:3: the package index has no such package. Correct the name.\n";
+        let address = format!("The whole log: {}\n", fault["log_url"].as_str().unwrap());
+        assert_eq!(failed.message(), format!("{cause}{address}"));
         assert_eq!((fault["by"].as_str(), fault["file"].as_str()), (Some("user"), Some("requirements.txt")));
         assert_eq!(fault["line"], 3);
 

@@ -6,6 +6,8 @@
 //! | `stream.rs` | the shapes and order of events, and their ends |
 //! | `failures.rs` | each way to fail is one `failed` event |
 //! | `relaunch.rs` | a browser that comes back gets the session it has |
+//! | `queue.rs` | who waits for a builder is told their place |
+//! | `quota.rs` | how many sessions one repository may have |
 //! | `operate.rs` | builds as the operator lists and cancels them, and logs in JSON |
 //! | `gate.rs` | who may start something |
 //! | `resume.rs` | a dropped stream goes on where it was |
@@ -40,6 +42,10 @@ mod pages;
 mod plan;
 #[cfg(test)]
 mod programs;
+#[cfg(test)]
+mod queue;
+#[cfg(test)]
+mod quota;
 #[cfg(test)]
 mod relaunch;
 #[cfg(test)]

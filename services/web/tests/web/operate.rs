@@ -94,13 +94,17 @@ async fn only_the_operator_lists_or_cancels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_run_cannot_be_cancelled() {
+async fn a_build_that_waits_is_cancelled_before_it_begins() {
     let site = site().await;
-    let _stream = site.watch("/build/gh/owner/name/HEAD").await.begun().await;
+    let mut stream = site.watch("/build/gh/owner/name/HEAD").await.begun().await;
     let list = as_operator(&site, "GET", "/builds").await.json().await;
     assert_eq!(list["builds"][0]["state"], "queued");
     let target = format!("/builds/{}", list["builds"][0]["id"].as_str().unwrap());
-    assert_eq!(as_operator(&site, "DELETE", &target).await.status, 409);
+    let answer = as_operator(&site, "DELETE", &target).await;
+    assert_eq!((answer.status, answer.json().await["state"].clone()), (200, "failed".into()));
+    assert_eq!(stream.events_to_the_end().await.last().unwrap().value()["fault"]["code"], "cancelled");
+    assert_eq!(site.stores.queue.depth().await.unwrap(), (0, 0), "nobody takes it up");
+    assert_eq!(as_operator(&site, "DELETE", &target).await.status, 409, "it has ended");
     assert_eq!(as_operator(&site, "DELETE", "/builds/b-00000000000000000000000000000000").await.status, 404);
 }
 

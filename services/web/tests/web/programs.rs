@@ -2,7 +2,7 @@
 
 use bindery_web::Config;
 
-use crate::client::send;
+use crate::client::{send, within};
 use crate::crew::numbered;
 use crate::site::{Part, Site};
 
@@ -67,6 +67,58 @@ async fn metrics_count_visits_and_name_no_repository() {
     assert!(text.contains("bindery_visit_faults_total{by=\"user\"} 1"), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
     assert!(!text.contains("secret-name"), "a visitor must not choose a label");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dashboards_made_for_binderhub_find_their_metrics() {
+    let site = Site::new().await;
+    let (mut wanted, mut first) = (site.wanted().await, site.watch("/build/gh/owner/name/HEAD").await.begun().await);
+    let mut second = site.watch("/build/gh/owner/name/main").await.begun().await;
+    let job = site.claim().await;
+    let during = site.get("/metrics").await.text().await;
+    assert!(during.contains("binderhub_inprogress_builds 1\n"), "two visitors, one build: {during}");
+    job.built().await;
+    let sessions = [wanted.next().await, wanted.next().await];
+    let during = site.get("/metrics").await.text().await;
+    assert!(during.contains("binderhub_inprogress_launches 2\n"), "{during}");
+    wanted.ready(&sessions[0]).await;
+    wanted.failed(&sessions[1], bindery_core::Fault::us("x", "y.")).await;
+    first.events().await;
+    second.events().await;
+    let mut bad = site.watch("/build/gl/owner%2Fbad/HEAD").await.begun().await;
+    site.claim().await.failed(bindery_core::Fault::user("x", "y.")).await;
+    bad.events().await;
+    // What is built already is a launch and no build.
+    let mut again = site.watch("/build/gh/owner/name/HEAD").await.begun().await;
+    let session = wanted.next().await;
+    wanted.ready(&session).await;
+    again.events().await;
+    let text = site.get("/metrics").await.text().await;
+    for line in [
+        "binderhub_build_count_total{status=\"success\",provider=\"GitHub\"} 1",
+        "binderhub_build_count_total{status=\"failure\",provider=\"GitLab\"} 1",
+        "binderhub_build_time_seconds_count{status=\"success\"} 1",
+        "binderhub_build_time_seconds_bucket{le=\"7200.0\",status=\"failure\"} 1",
+        "binderhub_launch_count_total{status=\"success\",provider=\"GitHub\"} 2",
+        "binderhub_launch_count_total{status=\"failure\",provider=\"GitHub\"} 1",
+        "binderhub_launch_time_seconds_count{status=\"success\",retries=\"0\"} 2",
+        "binderhub_launch_time_seconds_bucket{le=\"600.0\",status=\"failure\",retries=\"-1\"} 1",
+        "binderhub_inprogress_builds 0",
+        "binderhub_inprogress_launches 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+    }
+    assert!(!text.contains("owner"), "no visitor chooses a label");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_who_leaves_is_not_in_progress_for_ever() {
+    let site = Site::new().await;
+    let visitor = site.watch("/build/gh/owner/name/HEAD").await.begun().await;
+    assert!(site.get("/metrics").await.text().await.contains("binderhub_inprogress_builds 1\n"));
+    drop(visitor);
+    within(async { while !site.get("/metrics").await.text().await.contains("binderhub_inprogress_builds 0\n") {} })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ impl ContentProvider for Asked {
             spec: spec.clone(),
             repo_url: repo_url.parse().unwrap(),
             revision: COMMIT.parse().unwrap(),
-            identity: repo_url.clone(),
+            identity: repo_url.to_lowercase(),
             ref_url: format!("{repo_url}/tree/{COMMIT}"),
             pinned: None,
             private: false,
@@ -107,7 +107,10 @@ impl Site {
         let checks = parts.into_iter().map(|part| Arc::new(part) as Arc<dyn Check>).collect();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let config = Config { listen: address, ..config };
+        // On a slow machine any build waits for a while; only a test of the queue wants to be told.
+        let is_default = config.queue_seconds == Config::default().queue_seconds;
+        let queue_seconds = if is_default { 3600 } else { config.queue_seconds };
+        let config = Config { listen: address, queue_seconds, ..config };
         let web = Web::new(config, "test".to_owned(), seams, checks, Arc::new(Metrics::default())).unwrap();
         let shutdown = CancellationToken::new();
         let until = shutdown.clone();

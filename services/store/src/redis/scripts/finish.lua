@@ -14,13 +14,5 @@ if ARGV[7] == '1' then
   -- Taken from its holder.
   redis.call('HSET', build_key(id), 'fence', next_fence(time))
 end
-redis.call('HSET', build_key(id), 'status', ARGV[4], 'outcome', ARGV[5])
-redis.call('ZREM', P .. 'running', id)
-append(id, math.huge, '', 8)
-if ARGV[6] ~= '0' then
-  redis.call('PEXPIRE', build_key(id), ARGV[6])
-  expire_log(id, ARGV[6])
-  local key = P .. 'key:' .. redis.call('HGET', build_key(id), 'key')
-  if redis.call('GET', key) == id then redis.call('PEXPIRE', key, ARGV[6]) end
-end
+finish(id, ARGV[4], ARGV[5], ARGV[6], 8)
 return answer({ 'ok' })

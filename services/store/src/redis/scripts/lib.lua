@@ -80,3 +80,17 @@ local function expire_log(topic, millis)
   redis.call('PEXPIRE', P .. 'log:' .. topic, millis)
   redis.call('PEXPIRE', P .. 'meta:' .. topic, millis)
 end
+
+-- Ends a build, whoever has it, with the event from ARGV[from] on. `keep` is in ms; 0 is for ever.
+local function finish(id, status, outcome, keep, from)
+  redis.call('HSET', build_key(id), 'status', status, 'outcome', outcome)
+  redis.call('ZREM', P .. 'queue', id)
+  redis.call('ZREM', P .. 'running', id)
+  append(id, math.huge, '', from)
+  if keep ~= '0' then
+    redis.call('PEXPIRE', build_key(id), keep)
+    expire_log(id, keep)
+    local key = P .. 'key:' .. redis.call('HGET', build_key(id), 'key')
+    if redis.call('GET', key) == id then redis.call('PEXPIRE', key, keep) end
+  end
+end
