@@ -1,49 +1,28 @@
 /** The event stream of one build and launch: BinderHub's shapes plus ours, kept whole over lost connections. */
 
+import type { components } from "./api";
 import { type Plan, parsePlan } from "./plan";
 
-export interface StepInfo {
-  id: string;
-  name?: string;
-  status?: "running" | "done" | "cached" | "failed";
-  duration_ms?: number;
-}
+type Schemas = components["schemas"];
+/** As the service describes it, but a stranger's stream may lack any of it. */
+type Given<T> = { [Key in keyof T]?: NonNullable<T[Key]> };
+
+export type StepInfo = Given<Schemas["StepMark"]> & { id: string };
 
 /** The end of what a failed step wrote. Its lines are what strangers write, colours and control characters included. */
-export interface StepOutput {
-  step: string;
-  name: string;
-  lines: string[];
-}
+export type StepOutput = Schemas["StepOutput"];
 
-export interface Fault {
-  by?: "user" | "upstream" | "us";
-  message?: string;
-  file?: string;
-  line?: number;
-  hint?: string;
-  retry?: boolean;
-  log_url?: string;
-  output?: StepOutput;
-}
+export type Fault = Given<Schemas["BuildFault"]>;
 
-export interface BuildEvent {
+export interface BuildEvent extends Omit<Given<Schemas["BuildEvent"]>, "phase" | "message" | "stream" | "step" | "fault" | "plan"> {
   /** Lower case; empty for an event without one. Unknown phases are passed on. */
   phase: string;
   message: string;
-  step?: StepInfo;
   stream?: string;
-  position?: number;
-  image?: string;
-  imageName?: string;
-  url?: string;
-  token?: string;
-  repo_url?: string;
+  step?: StepInfo;
   fault?: Fault;
   /** Once, when it is known what will be built. */
   plan?: Plan;
-  /** The build it belongs to; also of an image that was found, of whose build nothing else is told. */
-  build_id?: string;
 }
 
 export type Connection = "open" | "reconnecting" | "closed";

@@ -1,13 +1,11 @@
 /** `window.pageConfig`, which the server writes into the head of every page. */
 
-export interface Provider {
-  displayName: string;
-  id: string;
-  spec?: { validateRegex: string };
-  detect?: { regex: string };
-  repo: { label: string; placeholder: string; urlEncode?: boolean };
-  ref: { enabled: boolean; default?: string };
-}
+import type { components } from "./api";
+
+type Described = components["schemas"]["RepoProvider"];
+
+/** As `/api/repoproviders` has it. */
+export type Provider = Pick<Described, "displayName" | "id" | "ref"> & Partial<Pick<Described, "spec" | "detect">> & { repo: Omit<Described["repo"], "urlEncode"> & { urlEncode?: boolean } };
 
 export interface PageConfig {
   baseUrl: string;

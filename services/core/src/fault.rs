@@ -1,11 +1,12 @@
 //! What went wrong, whose fault it is, where, and what to do.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::StepOutput;
 
 /// Who can put a fault right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultBy {
     /// The visitor or the repository's author: a wrong link, a bad environment file, a failing step of theirs.
@@ -17,7 +18,7 @@ pub enum FaultBy {
 }
 
 /// A failure as a person sees it. Every error that reaches a visitor, a log or an exit code becomes one of these.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// Who can put it right.
     pub by: FaultBy,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use crate::{AsOf, ResolvedRef};
 
@@ -174,9 +175,10 @@ pub struct BuiltImage {
 }
 
 /// An image a session can be started from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageRef {
     /// The name it was built under, in the engine and, when pushed, in the registry.
+    #[schema(value_type = String)]
     pub name: ImageName,
     /// The engine's id recorded when it was built. Sessions start from this, never from the name alone.
     pub id: String,

@@ -1,10 +1,11 @@
 //! The end of what a failed step wrote.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a failed step wrote last. The lines are as the step wrote them, colours and carriage returns included: whoever shows them
 /// treats them as what strangers write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StepOutput {
     /// The step's id in the log.
     pub step: String,

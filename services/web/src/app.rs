@@ -11,7 +11,9 @@ use actix_web::{App, HttpServer, guard, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::headers::{add_cors, client_ip, preflight};
-use crate::{Error, Web, assets, builds, history, operate, pages, plan, providers, repository, status, stream};
+use crate::{
+    Error, Web, assets, builds, history, openapi, operate, pages, plan, providers, repository, status, stream,
+};
 
 /// How the names of files end that pages of others show.
 const FILES: [&str; 3] = [".svg", ".png", ".ico"];
@@ -25,6 +27,7 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             .service(program("/versions", web::get().to(status::versions)))
             .service(program("/health", web::route().guard(guard_read()).to(status::health)))
             .service(program("/api/repoproviders", web::get().to(providers::list)))
+            .service(program("/api/openapi.json", web::get().to(openapi::serve)))
             .service(program("/_config", web::get().to(providers::legacy)))
             .service(web::resource("/builds").route(web::get().to(operate::list)))
             .service(

@@ -11,16 +11,40 @@ pub(crate) async fn file(request: HttpRequest, web: web::Data<Web>, name: web::P
     respond(&request, &web, &name)
 }
 
+#[utoipa::path(
+    get, path = "/badge_logo.svg", tag = "badges", operation_id = "readBadgeLogo",
+    summary = "The badge that links in READMEs show", description = "",
+    responses(
+        (status = 200, description = "The picture", content_type = "image/svg+xml", body = String),
+        (status = 304, description = "It has not changed"),
+    ),
+)]
 /// The badge that links in READMEs show.
 pub(crate) async fn badge_logo(request: HttpRequest, web: web::Data<Web>) -> HttpResponse {
     respond(&request, &web, "badge_logo.svg")
 }
 
+#[utoipa::path(
+    get, path = "/badge.svg", tag = "badges", operation_id = "readBadge",
+    summary = "The older, plain badge", description = "Also at `/assets/images/badge.svg`.",
+    responses(
+        (status = 200, description = "The picture", content_type = "image/svg+xml", body = String),
+        (status = 304, description = "It has not changed"),
+    ),
+)]
 /// The older, plain badge.
 pub(crate) async fn badge(request: HttpRequest, web: web::Data<Web>) -> HttpResponse {
     respond(&request, &web, "badge.svg")
 }
 
+#[utoipa::path(
+    get, path = "/logo_social.png", tag = "badges", operation_id = "readSocialPicture",
+    summary = "The picture that link previews show", description = "",
+    responses(
+        (status = 200, description = "The picture", content_type = "image/png", body = String),
+        (status = 304, description = "It has not changed"),
+    ),
+)]
 /// The picture link previews show.
 pub(crate) async fn logo_social(request: HttpRequest, web: web::Data<Web>) -> HttpResponse {
     respond(&request, &web, "logo_social.png")

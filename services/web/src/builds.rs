@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bindery_core::{BuildId, BuildRecord, BuildState, Event, EventId, Fault, ImageRef, Provenance, Timestamp, Topic};
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{Said, Unavailable};
 use crate::stream::query_value;
@@ -15,6 +16,21 @@ use crate::{Web, pages, wire};
 /// Events read from the store at a time.
 pub(crate) const PAGE: usize = 1000;
 
+#[utoipa::path(
+    get, path = "/builds/{id}/log", tag = "builds", operation_id = "readLog",
+    summary = "A build's log", description = "Every line so far. The address is permanent.",
+    params(
+        ("id" = String, Path, description = "The build's id"),
+        ("format" = Option<String>, Query, description = "`json` for every event, one to a line, instead of text"),
+    ),
+    responses(
+        (status = 200, description = "The log", content(
+            (String = "text/plain"),
+            (wire::Archived = "application/x-ndjson"),
+        )),
+        (status = 404, description = "No such build", content_type = "text/html", body = String),
+    ),
+)]
 /// `GET /builds/<id>/log`: every line so far, as plain text, streamed in pages. With `?format=json`, every event, one to a line.
 pub(crate) async fn log(request: HttpRequest, web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     let Some((id, _)) = find(&web, &id).await else { return pages::not_found(&web) };
@@ -56,6 +72,19 @@ fn line(event: &Event) -> String {
     }
 }
 
+#[utoipa::path(
+    get, path = "/builds/{id}/provenance", tag = "builds", operation_id = "readProvenance",
+    summary = "What a build's image was made of, and how", description = "",
+    params(("id" = String, Path, description = "The build's id")),
+    responses(
+        (status = 200, description = "The record", body = Provenance),
+        (status = 404, description = "No such build, or none yet", content(
+            (Said = "application/json"),
+            (String = "text/html"),
+        )),
+        (status = 503, description = "The service's records cannot be read now", body = Unavailable),
+    ),
+)]
 /// `GET /builds/<id>/provenance`: what its image was made of and how.
 pub(crate) async fn provenance(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     match recorded(&web, &id).await {
@@ -64,6 +93,19 @@ pub(crate) async fn provenance(web: web::Data<Web>, id: web::Path<String>) -> Ht
     }
 }
 
+#[utoipa::path(
+    get, path = "/builds/{id}/bill-of-materials", tag = "builds", operation_id = "readBillOfMaterials",
+    summary = "Every package in a build's image", description = "In CycloneDX's JSON form.",
+    params(("id" = String, Path, description = "The build's id")),
+    responses(
+        (status = 200, description = "The list", content_type = "application/vnd.cyclonedx+json", body = Object),
+        (status = 404, description = "No such build, or no list", content(
+            (Said = "application/json"),
+            (String = "text/html"),
+        )),
+        (status = 503, description = "The service's records cannot be read now", body = Unavailable),
+    ),
+)]
 /// `GET /builds/<id>/bill-of-materials`: every package in its image, in `CycloneDX`'s JSON form.
 pub(crate) async fn bill_of_materials(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     match recorded(&web, &id).await.map(|provenance| provenance.bill_of_materials) {
@@ -96,6 +138,15 @@ fn missing(message: &str) -> HttpResponse {
     HttpResponse::NotFound().json(Said::new(message))
 }
 
+#[utoipa::path(
+    get, path = "/builds/{id}", tag = "builds", operation_id = "readBuild",
+    summary = "What was asked for, and what became of it", description = "",
+    params(("id" = String, Path, description = "The build's id")),
+    responses(
+        (status = 200, description = "The build", body = Build),
+        (status = 404, description = "No such build", content_type = "text/html", body = String),
+    ),
+)]
 /// `GET /builds/<id>`: what was asked for and what became of it.
 pub(crate) async fn record(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     let Some((_, record)) = find(&web, &id).await else { return pages::not_found(&web) };
@@ -103,8 +154,9 @@ pub(crate) async fn record(web: web::Data<Web>, id: web::Path<String>) -> HttpRe
 }
 
 /// What became of a build.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = BuildState)]
 enum State {
     Queued,
     Running,
@@ -113,13 +165,15 @@ enum State {
 }
 
 /// A build.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Build {
+    #[schema(value_type = String)]
     id: BuildId,
     state: State,
     /// How many times a worker has taken it up.
     attempt: u32,
     /// When it was asked for, in milliseconds since 1970.
+    #[schema(value_type = u64)]
     created: Timestamp,
     repo_url: String,
     /// The ref that was asked for.

@@ -2,6 +2,7 @@
 
 use bindery_core::Fault;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Why the web role cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,8 @@ pub enum Error {
 }
 
 /// A word to a program on why it does not get what it asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
 pub(crate) struct Said {
     message: String,
 }
@@ -43,7 +45,7 @@ impl Said {
 }
 
 /// An answer that this service could not give.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Unavailable {
     pub(crate) fault: Fault,
 }

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use bindery_core::seams::StoreError;
 use bindery_core::{BuildId, BuildRecord, BuildState, EnvironmentKey, EventId, RepoSpec, Timestamp, Topic};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::builds::find;
 use crate::error::Unavailable;
@@ -102,16 +103,28 @@ fn estimate(past: &[Past], planned: Option<Option<&str>>) -> Option<Usual> {
 }
 
 /// How long a build like this one takes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Estimate {
     /// The middle one of the times of earlier ones, in milliseconds; absent where there were none.
+    #[schema(value_type = Option<u64>)]
     usual_ms: Option<u128>,
     /// How many those are.
     builds: usize,
     /// For how long this one has been at work.
+    #[schema(value_type = Option<u64>)]
     running_ms: Option<u128>,
 }
 
+#[utoipa::path(
+    get, path = "/builds/{id}/estimate", tag = "builds", operation_id = "readEstimate",
+    summary = "How long a build like this one usually takes", description = "",
+    params(("id" = String, Path, description = "The build's id")),
+    responses(
+        (status = 200, description = "What earlier builds of the repository say", body = Estimate),
+        (status = 404, description = "No such build", content_type = "text/html", body = String),
+        (status = 503, description = "The service's records cannot be read now", body = Unavailable),
+    ),
+)]
 /// `GET /builds/<id>/estimate`: how long such a build usually takes, and since when this one is at work.
 pub(crate) async fn usually(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     let Some((id, record)) = find(&web, &id).await else { return pages::not_found(&web) };

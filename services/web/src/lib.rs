@@ -20,6 +20,7 @@
 //! | `places.rs` | places in the queue of builds |
 //! | `status.rs` | `/health`, `/versions`, `/metrics` |
 //! | `providers.rs` | `/api/repoproviders` |
+//! | `openapi.rs` | `/api/openapi.json`: all of that, described for programs |
 //! | `relaunch.rs` | a browser that comes back at once gets the session it has |
 //! | `gate.rs` | who may start something: origins, banned networks, the operator, build tokens |
 //! | `tokens.rs` | build tokens: a page we served may start what it is for |
@@ -45,6 +46,7 @@ mod history;
 mod launches;
 mod limits;
 mod metrics;
+mod openapi;
 mod operate;
 mod pages;
 mod places;
@@ -70,6 +72,7 @@ pub use app::{configure, serve};
 pub use config::Config;
 pub use error::Error;
 pub use metrics::{Metrics, Reading};
+pub use openapi::description;
 pub use status::{Check, Probe};
 
 /// Everything a request handler may use.

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bindery_core::seams::StoreError;
 use bindery_core::{EventBody, Fault};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::builds::{Build, find, summary};
 use crate::error::{Said, Unavailable};
@@ -18,11 +19,23 @@ const LIMIT: usize = 50;
 const MOST: usize = 500;
 
 /// Builds, the latest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Builds {
     builds: Vec<Build>,
 }
 
+#[utoipa::path(
+    get, path = "/builds", tag = "builds", operation_id = "listBuilds",
+    summary = "The latest builds", description = "For the operator.",
+    params(("limit" = Option<usize>, Query, minimum = 1, maximum = 500, description = "How many; 50 unless said")),
+    security(("operator" = [])),
+    responses(
+        (status = 200, description = "Builds, the latest first", body = Builds),
+        (status = 400, description = "No such limit", body = Said),
+        (status = 401, description = "Not the operator", body = Said),
+        (status = 503, description = "The service's records cannot be read now", body = Unavailable),
+    ),
+)]
 /// `GET /builds?limit=…`: builds, the latest first.
 pub(crate) async fn list(request: HttpRequest, web: web::Data<Web>) -> HttpResponse {
     if let Some(refusal) = refuse(&request, &web) {
@@ -44,6 +57,20 @@ pub(crate) async fn list(request: HttpRequest, web: web::Data<Web>) -> HttpRespo
     }
 }
 
+#[utoipa::path(
+    delete, path = "/builds/{id}", tag = "builds", operation_id = "cancelBuild",
+    summary = "End a build", description = "For the operator. One that waits or runs; everyone who watches is told.",
+    params(("id" = String, Path, description = "The build's id")),
+    security(("operator" = [])),
+    responses(
+        (status = 200, description = "It has ended", body = Build),
+        (status = 401, description = "Not the operator", body = Said),
+        (status = 204, description = "It has ended, and its record is gone"),
+        (status = 404, description = "No such build", content_type = "text/html", body = String),
+        (status = 409, description = "It has ended already", body = Said),
+        (status = 503, description = "The service's records cannot be written now", body = Unavailable),
+    ),
+)]
 /// `DELETE /builds/<id>`: ends a build that waits or runs. Its worker, wherever it is, loses its lease with it and stops within a
 /// heartbeat; everyone who watches is told.
 pub(crate) async fn cancel(request: HttpRequest, web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {

@@ -10,6 +10,19 @@ use crate::builds::{PAGE, find};
 use crate::error::{Said, Unavailable};
 use crate::{Web, pages};
 
+#[utoipa::path(
+    get, path = "/builds/{id}/plan", tag = "builds", operation_id = "readPlan",
+    summary = "The plan a build follows", description = "The object that `bindery plan --json` prints.",
+    params(("id" = String, Path, description = "The build's id")),
+    responses(
+        (status = 200, description = "The plan", body = Object),
+        (status = 404, description = "No such build, or no plan yet", content(
+            (Said = "application/json"),
+            (String = "text/html"),
+        )),
+        (status = 503, description = "The service's records cannot be read now", body = Unavailable),
+    ),
+)]
 /// The plan, from the build's log; 404 with a word on why while there is none.
 pub(crate) async fn plan(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
     let Some((id, record)) = find(&web, &id).await else { return pages::not_found(&web) };

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use bindery_core::{Provider, RepoSpec};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Web;
 use crate::config::Config;
 
 /// A kind of place that repositories come from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RepoProvider)]
 pub(crate) struct Display {
     /// For people: `GitHub`.
     display_name: &'static str,
@@ -27,21 +29,24 @@ pub(crate) struct Display {
 }
 
 /// How a whole specification is checked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RepoProviderSpec)]
 struct DisplaySpec {
     validate_regex: &'static str,
 }
 
 /// How a pasted address is recognised: the group `repo` is the repository.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RepoProviderDetect)]
 struct DisplayDetect {
     regex: String,
 }
 
 /// The field for the repository.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RepoProviderRepo)]
 struct DisplayRepo {
     label: &'static str,
     placeholder: String,
@@ -50,7 +55,8 @@ struct DisplayRepo {
 }
 
 /// The field for the ref.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RepoProviderRef)]
 struct DisplayRef {
     enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +64,7 @@ struct DisplayRef {
 }
 
 /// A provider as older programs read it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LegacyProvider {
     text: &'static str,
     tag_text: &'static str,
@@ -66,11 +72,22 @@ struct LegacyProvider {
     label_prop_disabled: bool,
 }
 
+#[utoipa::path(
+    get, path = "/api/repoproviders", tag = "service", operation_id = "listProviders",
+    summary = "The kinds of places that repositories come from",
+    description = "How each is shown and recognised; the first is the form's default. The expressions are JavaScript's.",
+    responses((status = 200, description = "The providers", body = Vec<Display>)),
+)]
 /// `GET /api/repoproviders`.
 pub(crate) async fn list(web: web::Data<Web>) -> HttpResponse {
     HttpResponse::Ok().json(display(&web.config))
 }
 
+#[utoipa::path(
+    get, path = "/_config", tag = "service", operation_id = "readLegacyConfig",
+    summary = "The same for older programs, by id", description = "",
+    responses((status = 200, description = "The providers", body = BTreeMap<String, LegacyProvider>)),
+)]
 /// `GET /_config`: what older programs ask for instead.
 pub(crate) async fn legacy(web: web::Data<Web>) -> HttpResponse {
     let of_provider = |provider: Display| {

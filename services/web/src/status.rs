@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use crate::Web;
 
@@ -90,7 +91,7 @@ impl Checks {
 }
 
 /// How the service is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 struct Health {
     /// Whether everything that is required is well.
     ok: bool,
@@ -98,7 +99,8 @@ struct Health {
 }
 
 /// How something that the service needs is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = HealthCheck)]
 struct Checked {
     /// Its name.
     service: String,
@@ -109,9 +111,18 @@ struct Checked {
     ignore_failure: Option<bool>,
     /// Further figures, and `reason` where it is not well.
     #[serde(flatten)]
+    #[schema(value_type = std::collections::HashMap<String, Object>)]
     detail: Map<String, Value>,
 }
 
+#[utoipa::path(
+    get, path = "/health", tag = "service", operation_id = "readHealth",
+    summary = "Whether the service is well", description = "",
+    responses(
+        (status = 200, description = "Everything that is required is well", body = Health),
+        (status = 503, description = "Something is not", body = Health),
+    ),
+)]
 /// `GET /health`: 200 when everything required is well, else 503.
 pub(crate) async fn health(web: web::Data<Web>) -> HttpResponse {
     let health = web.checks.run().await;
@@ -119,7 +130,7 @@ pub(crate) async fn health(web: web::Data<Web>) -> HttpResponse {
 }
 
 /// Which versions of what run here.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Versions {
     /// By this key clients recognise a BinderHub.
     binderhub: String,
@@ -129,11 +140,16 @@ struct Versions {
 }
 
 /// What decides how images are built.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct BuilderInfo {
     recipe: String,
 }
 
+#[utoipa::path(
+    get, path = "/versions", tag = "service", operation_id = "readVersions",
+    summary = "Which versions of what run here", description = "",
+    responses((status = 200, description = "The versions", body = Versions)),
+)]
 /// `GET /versions`. Clients recognise a BinderHub by the key `binderhub`.
 pub(crate) async fn versions(web: web::Data<Web>) -> HttpResponse {
     let version = env!("CARGO_PKG_VERSION");
@@ -145,6 +161,11 @@ pub(crate) async fn versions(web: web::Data<Web>) -> HttpResponse {
     })
 }
 
+#[utoipa::path(
+    get, path = "/metrics", tag = "service", operation_id = "readMetrics",
+    summary = "What this process counts", description = "In OpenMetrics text.",
+    responses((status = 200, description = "The metrics", content_type = "application/openmetrics-text", body = String)),
+)]
 /// `GET /metrics`.
 pub(crate) async fn metrics(web: web::Data<Web>) -> HttpResponse {
     HttpResponse::Ok()

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::headers::client_ip;
 use crate::limits::Allowance;
 use crate::visit::Visit;
-use crate::wire::{Message, StreamId};
+use crate::wire::{Message, StreamId, Told};
 use crate::{Web, gate, relaunch};
 
 /// Events a slow client may fall behind by before its visit waits for it. Others are not delayed: each has its own.
@@ -47,6 +47,23 @@ impl Drop for OpenStream {
     }
 }
 
+#[utoipa::path(
+    get, path = "/build/{provider}/{spec}", tag = "launches", operation_id = "launch",
+    summary = "Build and launch a repository, and watch",
+    description = "Server-sent events, each a `BuildEvent` as JSON in its `data`, with comments between them as signs of life; \
+        errors are `failed` events, never another status. Every event of a log has an id, from which a dropped stream goes on.",
+    params(
+        ("provider" = String, Path, description = "A provider's id, such as `gh`"),
+        ("spec" = String, Path, description = "The rest of the link, such as `owner/name/ref`; slashes of it are not escaped"),
+        ("build_token" = Option<String>, Query, description = "What the page of the link carries"),
+        ("build_only" = Option<bool>, Query, description = "End once there is an image"),
+        ("as_of" = Option<String>, Query, description = "The day whose packages are wanted, as `2024-05-31`, or `commit`"),
+        ("last_event_id" = Option<String>, Query, description = "As the header, for scripts that cannot set it"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen"),
+    ),
+    security((), ("operator" = [])),
+    responses((status = 200, description = "The events", content_type = "text/event-stream", body = Told)),
+)]
 /// `GET /build/<provider>/<spec>`.
 pub(crate) async fn build(request: HttpRequest, web: web::Data<Web>) -> HttpResponse {
     let headers = request.headers();

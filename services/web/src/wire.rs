@@ -7,6 +7,7 @@ use std::str::FromStr;
 use bindery_core::{BuildId, Event, EventBody, EventId, Fault, LogStream, Phase, StepMark, Topic};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// The `id:` of an event on a visitor's stream: its topic and its place there. A visitor's stream runs through two topics, the
 /// build's and then the launch's; this names a place in either.
@@ -32,7 +33,8 @@ impl FromStr for StreamId {
 }
 
 /// An event as clients read it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = BuildEvent)]
 pub(crate) struct Told {
     /// `ready` and `failed` end a visit.
     phase: Phase,
@@ -79,12 +81,14 @@ pub(crate) struct Told {
     binder_client_ip: Option<String>,
     /// The plan, once it is made: what `/builds/{id}/plan` answers.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     plan: Option<Value>,
     /// What went wrong, in `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<ToldFault>,
     /// The build this is about, where the id of the event does not name it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     build_id: Option<BuildId>,
     /// The HTTP status this would be, were the stream not always 200.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +99,8 @@ pub(crate) struct Told {
 }
 
 /// What went wrong, and where its whole log can be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BuildFault)]
 struct ToldFault {
     #[serde(flatten)]
     fault: Fault,
@@ -105,13 +110,16 @@ struct ToldFault {
 }
 
 /// An event as a build's log in JSON has it: as it was told, with its place and its time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = LogEvent)]
 pub(crate) struct Archived {
     #[serde(flatten)]
     told: Told,
     /// Its place in the log, from 1.
+    #[schema(value_type = u64)]
     id: EventId,
     /// When it was told, in milliseconds since 1970.
+    #[schema(value_type = u64)]
     at: bindery_core::Timestamp,
 }
 

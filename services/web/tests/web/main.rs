@@ -17,6 +17,7 @@
 //! | `repository.rs` | the page of a repository, and what earlier builds say of the next |
 //! | `plan.rs` | the plan of a build, on the stream and at its address |
 //! | `days.rs` | links that ask for the packages of a day |
+//! | `openapi.rs` | the description of the API says what is answered |
 //! | `programs.rs` | what other programs read: health, versions, metrics, providers, CORS |
 //! | `site.rs`, `crew.rs`, `client.rs` | the site, its scripted builder and launcher, and a plain HTTP client |
 
@@ -34,6 +35,8 @@ mod days;
 mod failures;
 #[cfg(test)]
 mod gate;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod operate;
 #[cfg(test)]
