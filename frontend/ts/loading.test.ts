@@ -4,16 +4,19 @@ import { EnvironmentPanel } from "./environment-panel";
 import type { Source } from "./events";
 import { startLoading, type Surroundings } from "./loading";
 import { LogView } from "./log-view";
+import { NotebookPreview } from "./notebook-preview";
 
 customElements.define("build-progress", BuildProgress);
 customElements.define("log-view", LogView);
 customElements.define("environment-panel", EnvironmentPanel);
+customElements.define("notebook-preview", NotebookPreview);
 
 const PAGE = `
 <build-progress data-phase="waiting" data-base-url="/hub/" data-provider="gl" data-spec="g%2Fr/main" data-repository="g/r"></build-progress>
 <section id="failure" hidden><p id="failure-by"></p><h2 id="failure-title"></h2><p id="failure-message"></p><p id="failure-where" hidden></p>
 <p id="failure-hint" hidden></p><figure id="failure-output" hidden><figcaption id="failure-step"></figcaption><div class="lines"></div></figure>
 <button id="btn-retry"></button><button id="btn-show-step" hidden></button><a id="failure-log" hidden></a></section>
+<notebook-preview hidden></notebook-preview>
 <environment-panel hidden></environment-panel>
 <log-view id="build-log"></log-view>`;
 
@@ -423,5 +426,23 @@ describe("what is known of earlier builds", () => {
     send({ phase: "built", message: "Found\n", build_id: BUILD });
     await settled();
     expect(text("#revision")).toBe("version 9782777.v3");
+  });
+
+  it("shows the notebook that will be opened as soon as it has been read", async () => {
+    answers[`/hub/builds/${BUILD}/notebook?path=dir%2Fa.ipynb`] = { path: "dir/a.ipynb", cells: [{ kind: "code", text: "1 + 1", outputs: [] }] };
+    start("?labpath=dir/a.ipynb");
+    tell(BUILD, { phase: "fetching", message: "Fetching\n" });
+    await settled();
+    expect(document.querySelector<HTMLElement>("notebook-preview")?.hidden).toBe(true);
+    tell(BUILD, { phase: "building", message: "Planned\n", plan: { steps: [], used: [] } });
+    await settled();
+    expect(text("notebook-preview pre")).toBe("1 + 1");
+  });
+
+  it("shows none where the link opens something else", async () => {
+    start("?urlpath=rstudio");
+    tell(BUILD, { phase: "building", message: "Planned\n", plan: { steps: [], used: [] } });
+    await settled();
+    expect(document.querySelector<HTMLElement>("notebook-preview")?.hidden).toBe(true);
   });
 });

@@ -8,6 +8,7 @@ import { showFailure } from "./failure";
 import { FetchSource } from "./fetch-source";
 import { destination, linkQuery, readLaunchQuery } from "./launch-path";
 import type { LogView } from "./log-view";
+import { type NotebookPreview, notebookOf } from "./notebook-preview";
 import type { PageConfig } from "./page-config";
 import { parsePlan } from "./plan";
 
@@ -102,10 +103,23 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
       // As above.
     }
   };
+  /** The notebook that will be opened, once the build has read it. */
+  const notebook = notebookOf(around.search);
+  const findNotebook = async (build: string): Promise<void> => {
+    const preview = root.querySelector<NotebookPreview>("notebook-preview");
+    if (!notebook || !preview?.hidden) return;
+    try {
+      const answer = await around.fetchJson(`${baseUrl}builds/${encodeURIComponent(build)}/notebook?path=${encodeURIComponent(notebook)}`);
+      if (!model.finished) preview.show(answer);
+    } catch {
+      // As above.
+    }
+  };
   /** The build that is followed, once it is known; told again when it is at work, and when it is known what it does. */
   let asked = "";
   const askAbout = ({ phase, plan }: BuildEvent, build: string): void => {
     if (asked === "") void findRevision(build);
+    if (plan || phase === "built") void findNotebook(build);
     const stage = phase === "built" ? "built" : plan ? "planned" : phase === "waiting" || phase === "queued" ? "waiting" : "begun";
     if (stage === "built" || STAGES_ASKED.indexOf(stage) <= STAGES_ASKED.indexOf(asked)) {
       asked ||= stage;

@@ -7,12 +7,14 @@ import { EnvironmentPanel } from "./environment-panel";
 import { LinkBuilder } from "./link-builder";
 import { startLoading } from "./loading";
 import { LogView } from "./log-view";
+import { NotebookPreview } from "./notebook-preview";
 import { pageConfig } from "./page-config";
 import { RepoForm } from "./repo-form";
 
 customElements.define("build-progress", BuildProgress);
 customElements.define("log-view", LogView);
 customElements.define("environment-panel", EnvironmentPanel);
+customElements.define("notebook-preview", NotebookPreview);
 // The builder listens before the form first speaks.
 customElements.define("link-builder", LinkBuilder);
 customElements.define("repo-form", RepoForm);

@@ -45,7 +45,18 @@ const failed = [
 /** The stream of a build, up to here; then it breaks off, and is not asked for again while the page is read. */
 const told = (events) => `retry: 600000\n\n${events.map((event, at) => `id: b-${"0".repeat(32)}.${at + 1}\ndata: ${JSON.stringify(event)}\n\n`).join("")}`;
 
-const LOADING = "v2/git/https%3A%2F%2Fexample.org%2Fa%2Fb/main";
+const LOADING = "v2/git/https%3A%2F%2Fexample.org%2Fa%2Fb/main?labpath=dir/a.ipynb";
+const notebook = {
+  path: "dir/a.ipynb", language: "python", cut: true,
+  cells: [
+    { kind: "markdown", nodes: [
+      { tag: "h3", children: ["A title"] }, { tag: "p", children: ["Text with ", { tag: "a", href: "https://example.org/", children: ["a link"] }, " and ", { tag: "code", children: ["code"] }] },
+      { tag: "blockquote", children: [{ tag: "p", children: ["Quoted"] }] }, { tag: "ul", children: [{ tag: "li", children: ["one"] }] },
+      { tag: "table", children: [["a", "b"], ["c".repeat(80), "d"]].map((row) => ({ tag: "tr", children: row.map((cell) => ({ tag: "td", children: [cell] })) })) },
+    ] },
+    { kind: "code", text: `for i in range(3):\n    print(${"x".repeat(200)})`, outputs: [colours.join(" "), "a".repeat(300)] },
+  ],
+};
 const STATES = [
   { name: "home", path: "", ready: "#btn-launch" },
   { name: "home-refused", path: "launch?provider=gh&repo=&as_of=x", ready: "#repository-note.wrong" },
@@ -62,6 +73,7 @@ export async function isAccessible(page, home, picture, states = STATES) {
   const found = [];
   for (const { name, path, events, ready } of states) {
     if (events) {
+      await page.route("**/builds/*/notebook?**", (route) => route.fulfill({ json: notebook }));
       const body = told(events);
       await page.route("**/build/**", (route) => route.fulfill({ status: 200, contentType: "text/event-stream", body }));
     }
@@ -84,6 +96,7 @@ export async function isAccessible(page, home, picture, states = STATES) {
       }
     }
     await page.unroute("**/build/**");
+    await page.unroute("**/builds/*/notebook?**");
   }
   assert.deepEqual(found, [], "what people who see, hear or move otherwise would stumble over");
 }

@@ -64,6 +64,9 @@ async function opensANotebook() {
   assert.equal(await page.evaluate(told, "tick 30"), false, "the log is told as it happens");
   const environment = page.locator("environment-panel");
   assert.match(await environment.textContent(), /Python\s*3\.\d+[^]*requirements\.txt[^]*postBuild/, "the page says what there will be and why");
+  const preview = page.locator("notebook-preview");
+  assert.match(await preview.textContent(), /index\.ipynb[^]*Rivers[^]*A link and <img src=x onerror=alert\(1\)>[^]*1 < 2[^]*True/, "the notebook can be read meanwhile");
+  assert.deepEqual(await preview.locator("img, b, script").count(), 0, "and nothing of it is markup");
   await picture(page, "build");
 
   await page.fill("#log-query", "TICK 2");

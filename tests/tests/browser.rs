@@ -10,8 +10,11 @@ use bindery_tests::process::until;
 use bindery_tests::repos::{Repo, executable, file};
 use bindery_tests::service::{Service, VISIT};
 
-const NOTEBOOK: &str = r#"{"cells":[{"cell_type":"code","execution_count":null,"id":"one","metadata":{},"outputs":[],"source":[]}],
-"metadata":{"kernelspec":{"display_name":"Python 3","language":"python","name":"python3"}},"nbformat":4,"nbformat_minor":5}"#;
+const NOTEBOOK: &str = r##"{"cells":[{"cell_type":"code","execution_count":null,"id":"one","metadata":{},"outputs":[],"source":[]},
+{"cell_type":"markdown","id":"two","metadata":{},"source":["# Rivers\n","A [link](https://example.org/) and <img src=x onerror=alert(1)>"]},
+{"cell_type":"code","execution_count":1,"id":"three","metadata":{},"source":"1 < 2","outputs":[
+{"output_type":"execute_result","execution_count":1,"metadata":{},"data":{"text/plain":"True","text/html":"<b>bold</b>"}}]}],
+"metadata":{"kernelspec":{"display_name":"Python 3","language":"python","name":"python3"}},"nbformat":4,"nbformat_minor":5}"##;
 
 /// Kills the service and starts it again once this file is there.
 async fn restart_when_asked(service: &mut Service, asked: &Path) {

@@ -11,6 +11,7 @@
 //! | `session_image.rs` | the session image: the environment with the repository in it |
 //! | `record.rs` | what an image was made of, in the image and out of it |
 //! | `naming.rs` | what images are called |
+//! | `notebooks.rs` | what can be shown of notebooks while they are built |
 //! | `progress.rs` | what an engine does, told as named steps of the plan |
 //! | `blame.rs` | a failing step, traced to a line of an environment file |
 //! | `diagnosis/` | the cause of a failure, from the step's own output |
@@ -22,6 +23,7 @@ mod diagnosis;
 mod environment;
 mod journal;
 mod naming;
+mod notebooks;
 mod pipeline;
 mod probing;
 mod progress;

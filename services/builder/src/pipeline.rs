@@ -14,6 +14,7 @@ use bindery_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::notebooks::previews;
 use crate::progress::StepReporter;
 use crate::record::{Bills, provenance};
 use crate::session_image::SessionOrder;
@@ -118,6 +119,16 @@ async fn plan_on(
     let tree = Arc::clone(tree);
     let planned = tokio::task::spawn_blocking(move || plan(tree.as_ref(), &base, &options)).await;
     planned.map_err(|error| Fault::us("plan-crashed", format!("planning ended abnormally: {error}")))
+}
+
+/// What can be shown of the tree's notebooks, on a thread where reading may wait. A build does without.
+async fn notebooks_of(tree: &Arc<dyn Tree>) -> Option<Value> {
+    let tree = Arc::clone(tree);
+    let kept = tokio::task::spawn_blocking(move || previews(tree.as_ref())).await;
+    kept.unwrap_or_else(|error| {
+        tracing::error!("the notebooks of a repository cannot be shown: {error}");
+        None
+    })
 }
 
 /// Where a tree came from, for labels.
@@ -266,7 +277,8 @@ impl Pipeline {
         report.event(EventBody::message(Phase::Fetching, format!("Fetching {} at {revision}", resolved.repo_url)));
         let (tree, fetched) = content.fetch(resolved).await?;
         let summary = format!("Fetched {} files, {}", fetched.entries, human_bytes(fetched.bytes));
-        report.event(EventBody::message(Phase::Fetching, summary));
+        let notebooks = notebooks_of(&tree).await;
+        report.event(EventBody { notebooks, ..EventBody::message(Phase::Fetching, summary) });
         fetched.notes.into_iter().for_each(|note| report.event(EventBody::message(Phase::Fetching, note)));
         let source = Source {
             repository: resolved.repo_url.to_string(),

@@ -206,6 +206,10 @@ pub struct EventBody {
     /// The plan of the build, once: the object that `bindery plan --json` prints, and `buildpacks/plan.schema.json` describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Value>,
+    /// What can be shown of the repository's notebooks while it is built, once: by path, what the builder kept of each. For those who
+    /// ask for it; watchers are not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notebooks: Option<Value>,
     /// The fault, on `failed`; always set there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
@@ -228,6 +232,7 @@ impl EventBody {
             image: None,
             ready: None,
             plan: None,
+            notebooks: None,
             fault: None,
         }
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::headers::{add_cors, client_ip, preflight};
 use crate::{
-    Error, Web, assets, builds, history, openapi, operate, pages, plan, providers, repository, status, stream,
+    Error, Web, assets, builds, history, notebook, openapi, operate, pages, plan, providers, repository, status, stream,
 };
 
 /// How the names of files end that pages of others show.
@@ -39,6 +39,7 @@ pub fn configure(routes: &mut web::ServiceConfig, base_path: &str) {
             )
             .service(program("/builds/{id}/log", web::get().to(builds::log)))
             .service(program("/builds/{id}/plan", web::get().to(plan::plan)))
+            .service(program("/builds/{id}/notebook", web::get().to(notebook::notebook)))
             .service(program("/builds/{id}/estimate", web::get().to(history::usually)))
             .service(program("/builds/{id}/provenance", web::get().to(builds::provenance)))
             .service(program("/builds/{id}/bill-of-materials", web::get().to(builds::bill_of_materials)))

@@ -40,7 +40,12 @@ impl Web {
     pub(crate) async fn builds_of(&self, spec: &RepoSpec, limit: usize) -> Result<Vec<BuildRecord>, StoreError> {
         let named = self.queue.of_repository(&spec.repository_name(), 1).await?;
         match named.first() {
-            Some(record) => self.queue.of_repository(&record.request.resolved.identity, limit).await,
+            Some(record) => {
+                let mut records = self.queue.of_repository(&record.request.resolved.identity, limit).await?;
+                // Built while the site served them to everybody, which it may no longer do.
+                records.retain(|record| self.config.private_ok || !record.request.resolved.private);
+                Ok(records)
+            }
             None => Ok(Vec::new()),
         }
     }

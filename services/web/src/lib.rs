@@ -16,6 +16,7 @@
 //! | `assets.rs` | built files and badges |
 //! | `builds.rs` | a build at its permanent address: record, log, provenance |
 //! | `operate.rs` | what the operator's programs do with builds: list, cancel |
+//! | `notebook.rs` | a notebook, to be read while its session is made |
 //! | `plan.rs` | the plan a build follows |
 //! | `places.rs` | places in the queue of builds |
 //! | `status.rs` | `/health`, `/versions`, `/metrics` |
@@ -46,6 +47,7 @@ mod history;
 mod launches;
 mod limits;
 mod metrics;
+mod notebook;
 mod openapi;
 mod operate;
 mod pages;

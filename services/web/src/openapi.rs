@@ -6,7 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, ServerBuilder};
 use utoipa::{Modify, OpenApi as _};
 
-use crate::{Web, assets, builds, history, operate, plan, providers, status, stream};
+use crate::{Web, assets, builds, history, notebook, operate, plan, providers, status, stream};
 
 /// Pages for people are not in it.
 #[derive(utoipa::OpenApi)]
@@ -25,6 +25,7 @@ use crate::{Web, assets, builds, history, operate, plan, providers, status, stre
         builds::log,
         plan::plan,
         history::usually,
+        notebook::notebook,
         builds::provenance,
         builds::bill_of_materials,
         providers::list,

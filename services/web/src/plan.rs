@@ -3,7 +3,7 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use bindery_core::seams::StoreError;
-use bindery_core::{BuildId, BuildState, EventId, Topic};
+use bindery_core::{BuildId, BuildState, EventBody, EventId, Topic};
 use serde_json::Value;
 
 use crate::builds::{PAGE, find};
@@ -44,13 +44,22 @@ pub(crate) async fn plan(web: web::Data<Web>, id: web::Path<String>) -> HttpResp
     }
 }
 
-/// It stands near the beginning: only what is said before it is read.
 pub(crate) async fn in_log(web: &Web, id: BuildId) -> Result<Option<Value>, StoreError> {
+    first_in_log(web, id, |body| body.plan.clone()).await
+}
+
+/// The first event of a build's log that has this. What is looked for so stands near the beginning: only what is said before it is
+/// read.
+pub(crate) async fn first_in_log(
+    web: &Web,
+    id: BuildId,
+    wanted: impl Fn(&EventBody) -> Option<Value>,
+) -> Result<Option<Value>, StoreError> {
     let mut after = EventId::START;
     loop {
         let events = web.events.history(Topic::Build(id), after, PAGE).await?;
-        if let Some(plan) = events.iter().find_map(|event| event.body.plan.clone()) {
-            return Ok(Some(plan));
+        if let Some(found) = events.iter().find_map(|event| wanted(&event.body)) {
+            return Ok(Some(found));
         }
         match events.last() {
             Some(last) => after = last.id,

@@ -1,5 +1,6 @@
 //! The page of a repository, and what its history says of the next build.
 
+use bindery_core::seams::ContentProvider as _;
 use bindery_core::{BaseRecord, EventBody, Fault, Phase, Provenance, Topic};
 use bindery_web::Config;
 use serde_json::json;
@@ -131,4 +132,52 @@ async fn a_build_is_told_how_long_the_builds_before_it_took_and_nothing_where_th
     assert_eq!(site.get(&estimate(job.topic())).await.json().await["builds"], 0);
     assert_eq!(site.get("/builds/b-00000000000000000000000000000000/estimate").await.status, 404);
     drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notebook_is_told_to_who_asks_for_it_and_not_to_everybody_who_watches() {
+    let site = Site::with(Config { linger_seconds: 0, ..Config::default() }, Vec::new()).await;
+    let mut watching = site.watch("/build/gh/owner/name/HEAD").await;
+    let job = site.claim().await;
+    let address = |path: &str| format!("/builds/{}/notebook?path={path}", job.topic());
+    assert_eq!(site.get(&address("dir%2Fa.ipynb")).await.status, 404, "before anything was read");
+    let kept = json!({"dir/a.ipynb": {"language": "python", "cut": true, "cells": [
+        {"kind": "markdown", "text": "# Title\n<script>alert(1)</script>\n\n[x](javascript:alert(1))"},
+        {"kind": "code", "text": "canary = '<b>'", "outputs": ["<i>"]},
+    ]}});
+    let fetched = EventBody::message(Phase::Fetching, "Fetched 1 file");
+    job.say(vec![EventBody { notebooks: Some(kept), ..fetched }]).await;
+    let answer = site.get(&address("dir%2Fa.ipynb")).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    let expected = json!({"path": "dir/a.ipynb", "language": "python", "cut": true, "cells": [
+        {"kind": "markdown", "nodes": [
+            {"tag": "h3", "children": ["Title"]}, "<script>alert(1)</script>\n", {"tag": "p", "children": ["x"]},
+        ]},
+        {"kind": "code", "text": "canary = '<b>'", "outputs": ["<i>"]},
+    ]});
+    assert_eq!(answer.json().await, expected);
+    for path in ["", "a.ipynb", "dir", "..%2Fdir%2Fa.ipynb"] {
+        assert_eq!(site.get(&address(path)).await.status, 404, "{path}");
+    }
+    let id = job.topic();
+    job.failed(Fault::user("x", "no.")).await;
+    let told = watching.events_to_the_end().await;
+    assert!(told.iter().any(|event| event.message().starts_with("Fetched")));
+    assert!(told.iter().all(|event| !event.value().to_string().contains("canary")));
+    let log = site.get(&format!("/builds/{id}/log?format=json")).await.text().await;
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn builds_of_a_private_repository_are_listed_only_where_the_site_shows_such() {
+    for (private_ok, listed) in [(false, 0), (true, 1)] {
+        let site = Site::with(Config { private_ok, ..Config::default() }, Vec::new()).await;
+        let spec = bindery_core::RepoSpec::parse("gh", "owner/name/main").unwrap();
+        let resolved = site.asked.resolve(&spec).await.unwrap();
+        let resolved = bindery_core::ResolvedRef { private: true, ..resolved };
+        let request = bindery_core::BuildRequest::new(resolved, None, "test");
+        site.stores.queue.submit(&request, EventBody::message(Phase::Waiting, "Waiting")).await.unwrap();
+        let page = site.get("/repositories/gh/owner/name").await.text().await;
+        assert_eq!(page.matches("data-result=").count(), listed, "{private_ok}");
+    }
 }
