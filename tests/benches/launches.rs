@@ -56,11 +56,13 @@ async fn main() -> Result<()> {
     println!("{} KiB with {clients} streams open and {} sessions", service.memory()?, alone + clients + 1);
     drop(streams);
 
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), service.processor_time()?);
     let launches = try_join_all((0..clients).map(|_| launch(address))).await?;
     let took = began.elapsed();
     row(&format!("{clients} clients at the same moment"), launches.into_iter().map(|(_, time)| time).collect());
-    println!("{:.0} launches a second; load at the end {}", clients as f64 / took.as_secs_f64(), loads());
+    let each = (service.processor_time()? - cpu) / u32::try_from(clients)?;
+    let rate = clients as f64 / took.as_secs_f64();
+    println!("{rate:.0} launches a second, {} of processor time each; load at the end {}", millis(each), loads());
     Ok(())
 }
 
