@@ -133,8 +133,11 @@ async fn a_bad_environment_file_is_named_with_its_line() {
         assert_eq!(site.images(name), BTreeSet::new(), "{name}: a failed build left an image");
         assert!(!failed.message().contains("/proc/self"), "{name}: a link's target was quoted");
         if failed.id.is_some() {
-            let log = reqwest::get(fault(&failed, "log_url")).await.unwrap().text().await.unwrap();
-            assert!(log.contains(failed.message()), "{name}: the log's permanent address holds its end");
+            let address = fault(&failed, "log_url");
+            let log = reqwest::get(address).await.unwrap().text().await.unwrap();
+            let (said, at) = failed.message().split_once("The whole log: ").expect("a failure says where its log is");
+            assert_eq!(at.trim_end(), address, "{name}");
+            assert!(log.contains(said), "{name}: the log's permanent address holds its end");
         }
     }
 }

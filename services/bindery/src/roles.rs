@@ -157,9 +157,10 @@ fn web(
         }
         checks.push(Arc::new(EngineCheck(Arc::new(DockerBackend::new(config.launcher.clone())?))));
     }
-    checks.push(Arc::new(StoreCheck(Arc::clone(stores))));
+    // Some readers know checks by their places: those of BinderHub come first, in its order.
     let (queue, sessions) = (Arc::clone(&stores.queue), Arc::clone(&stores.sessions));
     checks.push(Arc::new(LoadCheck { queue, sessions, quota: config.launcher.max_sessions }));
+    checks.push(Arc::new(StoreCheck(Arc::clone(stores))));
 
     let metrics = Arc::new(Metrics::default());
     if let Some(stats) = proxy {

@@ -44,6 +44,8 @@ pub(crate) async fn run() -> Result<()> {
     let config = bindery_launcher::Config {
         max_sessions: 100_000,
         max_per_repository: 0,
+        // A start takes no time here, so none need wait for another.
+        concurrent_starts: 64,
         ..bindery_launcher::Config::default()
     };
     let addresses = ProxyAddresses { public_url: to_sessions.clone(), probe_url: to_sessions };
