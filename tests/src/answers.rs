@@ -2,27 +2,25 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::listener::Listener;
+
 /// Answers by path and query; everything else is 404.
 #[derive(Debug)]
 pub struct Answers {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    listener: Listener,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     answers: Mutex<HashMap<String, Answer>>,
     asked: Mutex<Vec<String>>,
-    stopping: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -37,24 +35,22 @@ impl Answers {
     /// # Errors
     /// No port could be had.
     pub fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
         let shared = Arc::<Shared>::default();
         let serving = Arc::clone(&shared);
-        let acceptor = std::thread::spawn(move || accept(&listener, &serving));
-        Ok(Self { address, shared, acceptor: Some(acceptor) })
+        let listener = Listener::start(move |stream| serve(stream, &serving))?;
+        Ok(Self { shared, listener })
     }
 
     /// `http://127.0.0.1:<port>`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.listener.address())
     }
 
     /// `127.0.0.1:<port>`, as an allow-list names it.
     #[must_use]
     pub fn authority(&self) -> String {
-        self.address.to_string()
+        self.listener.address().to_string()
     }
 
     /// Answers `path` with a file.
@@ -79,34 +75,9 @@ impl Answers {
     }
 }
 
-impl Drop for Answers {
-    fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the acceptor, which then sees that it is over.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-    }
-}
-
 /// What a test that failed while it held a lock left there is as good as before.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.stopping.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(stream) = stream else { continue };
-        let shared = Arc::clone(shared);
-        std::thread::spawn(move || {
-            // A client that goes away ends its connection and nothing else.
-            let _ = serve(&stream, &shared);
-        });
-    }
 }
 
 fn serve(mut stream: &TcpStream, shared: &Shared) -> io::Result<()> {

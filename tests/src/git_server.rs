@@ -2,13 +2,14 @@
 //! [`LARGE`] below its root are handed out by Git LFS.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use super::listener::Listener;
 
 /// The directory of large files, each named by its SHA-256.
 pub const LARGE: &str = "large-files";
@@ -16,9 +17,8 @@ pub const LARGE: &str = "large-files";
 /// Serves every repository below a directory by the smart HTTP protocol, until dropped.
 #[derive(Debug)]
 pub struct GitServer {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    listener: Listener,
 }
 
 /// How the server differs from plain `git http-backend`.
@@ -50,7 +50,6 @@ pub struct Requests {
 struct Shared {
     root: PathBuf,
     behaviour: Behaviour,
-    stopping: AtomicBool,
     refs: AtomicUsize,
     packs: AtomicUsize,
     large: AtomicUsize,
@@ -72,12 +71,9 @@ impl GitServer {
     /// # Errors
     /// As [`GitServer::start`].
     pub fn start_with(root: &Path, behaviour: Behaviour) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             root: root.to_owned(),
             behaviour,
-            stopping: AtomicBool::new(false),
             refs: AtomicUsize::new(0),
             packs: AtomicUsize::new(0),
             large: AtomicUsize::new(0),
@@ -85,20 +81,20 @@ impl GitServer {
             shown: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
-        let acceptor = std::thread::spawn(move || accept(&listener, &serving));
-        Ok(Self { address, shared, acceptor: Some(acceptor) })
+        let listener = Listener::start(move |stream| serve(stream, &serving))?;
+        Ok(Self { shared, listener })
     }
 
     /// `http://127.0.0.1:<port>`; a repository's address is this, `/`, and its directory below the root.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.listener.address())
     }
 
     /// `127.0.0.1:<port>`, as an allow-list names it.
     #[must_use]
     pub fn authority(&self) -> String {
-        self.address.to_string()
+        self.listener.address().to_string()
     }
 
     /// What was asked for so far.
@@ -111,31 +107,6 @@ impl GitServer {
             other: self.shared.other.load(Ordering::SeqCst),
             shown: self.shared.shown.load(Ordering::SeqCst),
         }
-    }
-}
-
-impl Drop for GitServer {
-    fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the acceptor, which then sees that it is over.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.stopping.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(stream) = stream else { continue };
-        let shared = Arc::clone(shared);
-        std::thread::spawn(move || {
-            // A client that goes away, or a request that is not one, ends its connection and nothing else.
-            let _ = serve(&stream, &shared);
-        });
     }
 }
 

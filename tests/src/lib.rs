@@ -12,6 +12,7 @@
 //! | `answers.rs`, `packed.rs` | an HTTP server that gives what a test put into it, and zip and tar files to put there |
 //! | `events.rs` | a client of the event stream |
 //! | `measure.rs`, `bare.rs` | nothing: what benches share |
+//! | `listener.rs` | nothing: a loopback server that stops when dropped |
 //! | `process.rs` | what they have in common: a child that ends with its owner, a free port, waiting with a bound |
 
 pub mod answers;
@@ -19,6 +20,7 @@ pub mod bare;
 pub mod engine;
 pub mod events;
 pub mod git_server;
+pub mod listener;
 pub mod measure;
 pub mod packed;
 pub mod process;

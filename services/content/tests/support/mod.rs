@@ -3,6 +3,8 @@
 
 #[path = "../../../../tests/src/git_server.rs"]
 pub mod git_server;
+#[path = "../../../../tests/src/listener.rs"]
+pub mod listener;
 #[path = "../../../../tests/src/packed.rs"]
 pub mod packed;
 #[path = "../../../../tests/src/repos.rs"]
