@@ -1,13 +1,17 @@
 //! Child processes that end with their owner, free ports, and waiting with a bound.
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// A process that is killed when dropped. Its output goes to a file beside its data.
 #[derive(Debug)]
@@ -76,13 +80,27 @@ impl Drop for Process {
     }
 }
 
-/// A loopback address nobody listens on just now.
+/// A loopback address nobody listens on just now, for a program that is told where to listen.
+///
+/// Never the same twice in a process, and none that a kernel gives out by itself: between this answer and the program's own
+/// `bind`, a connection of somebody else could otherwise get it.
 ///
 /// # Errors
 /// No port is free.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+    static NEXT: LazyLock<AtomicUsize> = LazyLock::new(|| AtomicUsize::new(Uuid::new_v4().as_u128() as usize));
+    for _ in OUTSIDE_THE_KERNELS {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed) % OUTSIDE_THE_KERNELS.len();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, OUTSIDE_THE_KERNELS.start + u16::try_from(offset)?));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("every port in {OUTSIDE_THE_KERNELS:?} is taken")
 }
+
+/// Ports below those Linux chooses from for connections (`net.ipv4.ip_local_port_range`) and Docker for published ports.
+const OUTSIDE_THE_KERNELS: Range<u16> = 15_000..32_000;
 
 /// Asks again and again until there is an answer, at most for `bound`.
 ///
