@@ -319,7 +319,7 @@ impl SessionStore for Fixed {
     }
 
     async fn watch(&self) -> Result<SessionWatch, StoreError> {
-        let told: Vec<_> = self.0.iter().cloned().map(|session| SessionChange::Put(Box::new(session))).collect();
+        let told: Vec<_> = self.0.iter().cloned().map(|session| SessionChange::Put(Arc::new(session))).collect();
         let current = [SessionChange::Current];
         Ok(futures::stream::iter(told.into_iter().chain(current)).chain(futures::stream::pending()).boxed())
     }

@@ -1,8 +1,9 @@
 //! Who may start now, and who waits at which place. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use bindery_core::SessionId;
+use bindery_core::{Session, SessionId, SessionState, Timestamp};
 
 use crate::Config;
 
@@ -33,102 +34,129 @@ impl Limits {
     }
 }
 
-/// A session that has a seat.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seated<'a> {
-    /// The identity of its repository.
-    pub(crate) repository: &'a str,
-    /// Whether it is starting and not unusually slow at it.
-    pub(crate) starting: bool,
+/// Who has a seat, and who waits for one.
+#[derive(Debug, Default)]
+pub(crate) struct Seats {
+    taken: usize,
+    by_repository: HashMap<String, usize>,
+    /// In order of arrival.
+    line: BTreeMap<(Timestamp, SessionId), Arc<Session>>,
 }
 
-/// A session that waits for a seat.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Waiting<'a> {
-    pub(crate) id: SessionId,
-    /// The identity of its repository.
-    pub(crate) repository: &'a str,
-}
-
-/// What follows.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Decision {
-    /// These start now, in this order.
-    pub(crate) admit: Vec<SessionId>,
-    /// These wait, in this order; the first has place 1.
-    pub(crate) wait: Vec<SessionId>,
-}
-
-/// Hands out what is free in order of arrival. Who waits only because of their own repository's limit holds nobody else back.
-pub(crate) fn decide<'a>(
-    limits: Limits,
-    seated: impl IntoIterator<Item = Seated<'a>>,
-    waiting: impl IntoIterator<Item = Waiting<'a>>,
-) -> Decision {
-    let mut taken = 0_usize;
-    let mut starting = 0_usize;
-    let mut by_repository: HashMap<&str, usize> = HashMap::new();
-    for seat in seated {
-        taken += 1;
-        starting += usize::from(seat.starting);
-        *by_repository.entry(seat.repository).or_default() += 1;
-    }
-    let mut decision = Decision::default();
-    for next in waiting {
-        let of_repository = by_repository.entry(next.repository).or_default();
-        if taken < limits.sessions && starting < limits.starts && *of_repository < limits.per_repository {
-            taken += 1;
-            starting += 1;
-            *of_repository += 1;
-            decision.admit.push(next.id);
-        } else {
-            decision.wait.push(next.id);
+impl Seats {
+    /// Takes in a session as it stands.
+    pub(crate) fn add(&mut self, session: &Arc<Session>) {
+        if matches!(session.state, SessionState::Queued) {
+            self.line.insert((session.created, session.id), Arc::clone(session));
+        } else if session.state.holds_seat() {
+            self.taken += 1;
+            *self.by_repository.entry(session.request.source.identity.clone()).or_default() += 1;
         }
     }
-    decision
+
+    /// Lets go of a session that was added like this.
+    pub(crate) fn remove(&mut self, session: &Session) {
+        if matches!(session.state, SessionState::Queued) {
+            self.line.remove(&(session.created, session.id));
+        } else if session.state.holds_seat() {
+            self.taken = self.taken.saturating_sub(1);
+            let repository = session.request.source.identity.as_str();
+            if let Some(taken) = self.by_repository.get_mut(repository) {
+                *taken = taken.saturating_sub(1);
+                if *taken == 0 {
+                    self.by_repository.remove(repository);
+                }
+            }
+        }
+    }
+
+    /// Those who wait, in order; the first has place 1.
+    pub(crate) fn line(&self) -> impl ExactSizeIterator<Item = &Arc<Session>> {
+        self.line.values()
+    }
+
+    /// Who starts now, in this order, when so many are starting: what is free is handed out in order of arrival. Who waits only because of
+    /// their own repository's limit holds nobody else back.
+    pub(crate) fn next(&self, limits: Limits, starting: usize) -> Vec<SessionId> {
+        let mut next = Vec::new();
+        let mut of_repositories: HashMap<&str, usize> = HashMap::new();
+        for session in self.line() {
+            if self.taken + next.len() >= limits.sessions || starting + next.len() >= limits.starts {
+                break;
+            }
+            let repository = session.request.source.identity.as_str();
+            let taken = || self.by_repository.get(repository).copied().unwrap_or(0);
+            let of_repository = of_repositories.entry(repository).or_insert_with(taken);
+            if *of_repository < limits.per_repository {
+                *of_repository += 1;
+                next.push(session.id);
+            }
+        }
+        next
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use bindery_core::SessionId;
+    use std::sync::Arc;
+
+    use bindery_core::{Session, SessionEvent, SessionId, Timestamp};
     use proptest::prelude::*;
 
-    use super::{Decision, Limits, Seated, Waiting, decide};
+    use super::{Limits, Seats};
     use crate::Config;
-
-    fn ids(count: usize) -> Vec<SessionId> {
-        (0..count).map(|_| SessionId::new()).collect()
-    }
-
-    fn line<'a>(ids: &[SessionId], repositories: &[&'a str]) -> Vec<Waiting<'a>> {
-        ids.iter().zip(repositories).map(|(id, repository)| Waiting { id: *id, repository }).collect()
-    }
+    use crate::fake::queued;
 
     const WIDE: Limits = Limits { sessions: 100, per_repository: 100, starts: 100 };
 
+    fn waits(repository: &str) -> Arc<Session> {
+        Arc::new(queued(repository))
+    }
+
+    fn seated(repository: &str) -> Arc<Session> {
+        let mut session = queued(repository);
+        session.state = session.state.apply(SessionEvent::Admitted).unwrap();
+        Arc::new(session)
+    }
+
+    /// These, who came one after the other.
+    fn seats<const N: usize>(mut sessions: [Arc<Session>; N]) -> (Seats, [SessionId; N]) {
+        let mut seats = Seats::default();
+        for (session, at) in sessions.iter_mut().zip(1..) {
+            Arc::make_mut(session).created = Timestamp::from_millis(at);
+            seats.add(session);
+        }
+        (seats, sessions.map(|session| session.id))
+    }
+
     #[test]
     fn free_seats_go_in_order_of_arrival() {
-        let ids = ids(3);
-        let decision = decide(Limits { sessions: 2, ..WIDE }, [], line(&ids, &["a", "b", "c"]));
-        assert_eq!(decision, Decision { admit: vec![ids[0], ids[1]], wait: vec![ids[2]] });
+        let (seats, [first, second, third]) = seats([waits("a"), waits("b"), waits("c")]);
+        assert_eq!(seats.next(Limits { sessions: 2, ..WIDE }, 0), [first, second]);
+        assert_eq!(seats.line().map(|session| session.id).collect::<Vec<_>>(), [first, second, third]);
     }
 
     #[test]
     fn a_full_repository_holds_nobody_else_back() {
-        let ids = ids(3);
-        let seated = [Seated { repository: "a", starting: false }];
-        let decision = decide(Limits { per_repository: 1, ..WIDE }, seated, line(&ids, &["a", "a", "b"]));
-        assert_eq!(decision, Decision { admit: vec![ids[2]], wait: vec![ids[0], ids[1]] });
+        let (seats, [_, _, _, other]) = seats([seated("a"), waits("a"), waits("a"), waits("b")]);
+        assert_eq!(seats.next(Limits { per_repository: 1, ..WIDE }, 0), [other]);
     }
 
     #[test]
-    fn starts_are_gated_but_a_slow_one_stops_counting() {
-        let ids = ids(2);
-        let limits = Limits { starts: 1, ..WIDE };
-        let starting = [Seated { repository: "a", starting: true }];
-        assert_eq!(decide(limits, starting, line(&ids, &["b", "b"])).admit, []);
-        let slow = [Seated { repository: "a", starting: false }];
-        assert_eq!(decide(limits, slow, line(&ids, &["b", "b"])).admit, [ids[0]]);
+    fn starts_are_gated() {
+        let (seats, [first, _]) = seats([waits("b"), waits("b")]);
+        assert_eq!(seats.next(Limits { starts: 1, ..WIDE }, 1), []);
+        assert_eq!(seats.next(Limits { starts: 1, ..WIDE }, 0), [first]);
+    }
+
+    #[test]
+    fn a_seat_that_is_given_back_is_free_again() {
+        let gone = seated("a");
+        let (mut seats, [_, next]) = seats([gone.clone(), waits("a")]);
+        let limits = Limits { sessions: 1, per_repository: 1, ..WIDE };
+        assert_eq!(seats.next(limits, 0), []);
+        seats.remove(&gone);
+        assert_eq!(seats.next(limits, 0), [next]);
     }
 
     #[test]
@@ -140,32 +168,42 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_limit_is_ever_passed_and_nobody_is_forgotten(
-            sessions in 0_usize..8, per_repository in 1_usize..4, starts in 1_usize..4,
-            seated in proptest::collection::vec((0_usize..3, any::<bool>()), 0..8),
+        fn no_limit_is_ever_passed_and_nobody_overtakes_within_a_repository(
+            sessions in 0_usize..8, per_repository in 1_usize..4, starts in 1_usize..4, starting in 0_usize..5,
+            held in proptest::collection::vec(0_usize..3, 0..8),
             waiting in proptest::collection::vec(0_usize..3, 0..12),
         ) {
             let names = ["a", "b", "c"];
             let limits = Limits { sessions, per_repository, starts };
-            let seats: Vec<_> = seated.iter().map(|(r, starting)| Seated { repository: names[*r], starting: *starting }).collect();
-            let ids = ids(waiting.len());
-            let repositories: Vec<_> = waiting.iter().map(|r| names[*r]).collect();
-            let decision = decide(limits, seats.clone(), line(&ids, &repositories));
-            prop_assert_eq!(decision.admit.len() + decision.wait.len(), ids.len());
-            if !decision.admit.is_empty() {
-                prop_assert!(seats.len() + decision.admit.len() <= sessions);
-                prop_assert!(seats.iter().filter(|s| s.starting).count() + decision.admit.len() <= starts);
+            let mut seats = Seats::default();
+            for of in &held {
+                seats.add(&seated(names[*of]));
             }
-            for name in names {
-                let admitted = ids.iter().zip(&repositories).filter(|(id, r)| **r == name && decision.admit.contains(id)).count();
-                let held = seats.iter().filter(|s| s.repository == name).count();
+            for of in &waiting {
+                seats.add(&waits(names[*of]));
+            }
+            let next = seats.next(limits, starting);
+            if !next.is_empty() {
+                prop_assert!(held.len() + next.len() <= sessions);
+                prop_assert!(starting + next.len() <= starts);
+            }
+            for (number, name) in names.iter().enumerate() {
+                let line: Vec<bool> = seats.line().filter(|session| session.request.source.identity == *name)
+                    .map(|session| next.contains(&session.id)).collect();
+                let admitted = line.iter().filter(|admitted| **admitted).count();
+                let held = held.iter().filter(|of| **of == number).count();
                 prop_assert!(admitted == 0 || held + admitted <= per_repository);
+                prop_assert!(line.is_sorted_by(|a, b| a >= b));
             }
-            // Within one repository nobody overtakes.
-            for name in names {
-                let order: Vec<_> = ids.iter().zip(&repositories).filter(|(_, r)| **r == name)
-                    .map(|(id, _)| decision.admit.contains(id)).collect();
-                prop_assert!(order.is_sorted_by(|a, b| a >= b));
+            // A seat that could be had is never left empty.
+            let room = next.len() < seats.line().len() && held.len() + next.len() < sessions && starting + next.len() < starts;
+            if room {
+                for session in seats.line().filter(|session| !next.contains(&session.id)) {
+                    let name = &session.request.source.identity;
+                    let held = held.iter().filter(|of| names[**of] == name).count();
+                    let admitted = seats.line().filter(|other| other.request.source.identity == *name && next.contains(&other.id)).count();
+                    prop_assert!(held + admitted >= per_repository);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bindery_core::seams::{Progress, Registry, SessionStore};
+use bindery_core::seams::{Progress, Registry, SessionBackend as _, SessionSpec, SessionStore};
 use bindery_core::{
     BuiltImage, EventBody, Fault, FaultBy, ImageName, ImageRef, Phase, Session, SessionEvent, SessionState, StopReason,
     Timestamp,
@@ -394,18 +394,33 @@ async fn the_next_launcher_takes_every_session_over() {
     house.store.until_state(ready.id, "stopped").await;
 }
 
-#[tokio::test]
-async fn a_launch_that_was_interrupted_before_its_last_word_gets_it_later() {
-    let house = House::new(Config::default()).await;
-    let (ready, failed) = (queued("a"), queued("b"));
-    let spec = |session: &Session| bindery_core::seams::SessionSpec {
+/// As the launcher itself would start it.
+fn spec(session: &Session) -> SessionSpec {
+    SessionSpec {
         id: session.id,
         image: session.request.image.clone(),
         base_path: session.base_path(),
         token: session.token.clone(),
         env: Vec::new(),
-    };
-    let handle = bindery_core::seams::SessionBackend::start(house.backend.as_ref(), &spec(&ready)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_runs_although_its_record_says_queued_is_taken_over_and_not_started_again() {
+    let house = House::new(Config::default()).await;
+    let session = queued("a");
+    house.backend.start(&spec(&session)).await.unwrap();
+    house.ask(&session).await;
+    let _running = house.start();
+    assert_eq!(phases(&house.store.ended(session.request.id).await).last(), Some(&Phase::Ready));
+    assert_eq!(house.backend.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_launch_that_was_interrupted_before_its_last_word_gets_it_later() {
+    let house = House::new(Config::default()).await;
+    let (ready, failed) = (queued("a"), queued("b"));
+    let handle = house.backend.start(&spec(&ready)).await.unwrap();
     house.ask(&ready).await;
     house.ask(&failed).await;
     let apply = async |session: &Session, event| house.store.apply(session.id, event).await.unwrap();

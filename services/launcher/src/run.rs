@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::admit::{self, Limits, Seated, Waiting};
+use crate::admit::{Limits, Seats};
 use crate::life::live;
 use crate::reconcile::{Memory, reconcile};
 use crate::{Config, Error, ready};
@@ -113,7 +113,10 @@ struct Life {
 struct Supervisor {
     context: Arc<Context>,
     /// Every session, as last heard of.
-    sessions: HashMap<SessionId, Session>,
+    sessions: HashMap<SessionId, Arc<Session>>,
+    seats: Seats,
+    /// Sessions that were asked for since this process knows of all: no earlier one can have begun with them.
+    arrived: HashSet<SessionId>,
     lives: HashMap<SessionId, Life>,
     tasks: JoinSet<Result<(), Fault>>,
     of_task: HashMap<tokio::task::Id, SessionId>,
@@ -141,6 +144,8 @@ impl Supervisor {
         Self {
             context,
             sessions: HashMap::new(),
+            seats: Seats::default(),
+            arrived: HashSet::new(),
             lives: HashMap::new(),
             tasks: JoinSet::new(),
             of_task: HashMap::new(),
@@ -196,7 +201,7 @@ impl Supervisor {
 
     fn heard(&mut self, change: SessionChange) {
         match change {
-            SessionChange::Put(session) => self.note(*session, false),
+            SessionChange::Put(session) => self.note(session),
             SessionChange::Removed(id) => self.forget(id),
             SessionChange::Current => {
                 self.current = true;
@@ -206,31 +211,41 @@ impl Supervisor {
     }
 
     /// Takes in a session as it stands and sees to it that somebody cares for it.
-    fn note(&mut self, session: Session, fresh: bool) {
+    fn note(&mut self, session: Arc<Session>) {
         let id = session.id;
+        let known = self.sessions.get(&id);
         // What was heard may be older than what we did; states only move forward.
-        if self.sessions.get(&id).is_some_and(|known| rank(&known.state) > rank(&session.state)) {
+        if known.is_some_and(|known| rank(&known.state) > rank(&session.state)) {
             return;
         }
-        if !matches!(session.state, SessionState::Starting { .. }) {
-            self.starting.remove(&id);
-        } else if self.current {
+        match known {
+            Some(known) => self.seats.remove(known),
+            None if self.current && matches!(session.state, SessionState::Queued) => {
+                self.arrived.insert(id);
+            }
+            None => {}
+        }
+        self.seats.add(&session);
+        if matches!(session.state, SessionState::Starting { .. }) {
             self.starting.entry(id).or_insert_with(Instant::now);
+        } else {
+            self.starting.remove(&id);
         }
         if let Some(life) = self.lives.get(&id) {
             life.states.send_replace(session.state.clone());
         }
         self.sessions.insert(id, session);
-        self.ensure_life(id, fresh);
+        self.ensure_life(id);
     }
 
-    fn ensure_life(&mut self, id: SessionId, fresh: bool) {
+    fn ensure_life(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         if matches!(session.state, SessionState::Queued) || self.lives.contains_key(&id) || self.settled.contains(&id) {
             return;
         }
+        let fresh = self.arrived.remove(&id);
         let (states, heard) = watch::channel(session.state.clone());
-        let abort = self.tasks.spawn(live(self.context.clone(), session.clone(), heard, fresh));
+        let abort = self.tasks.spawn(live(self.context.clone(), Session::clone(session), heard, fresh));
         self.of_task.insert(abort.id(), id);
         self.lives.insert(id, Life { states, abort });
     }
@@ -256,7 +271,10 @@ impl Supervisor {
     }
 
     fn forget(&mut self, id: SessionId) {
-        self.sessions.remove(&id);
+        if let Some(session) = self.sessions.remove(&id) {
+            self.seats.remove(&session);
+        }
+        self.arrived.remove(&id);
         self.settled.remove(&id);
         self.starting.remove(&id);
         self.places.remove(&id);
@@ -274,7 +292,7 @@ impl Supervisor {
         }
         self.missing = missing;
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.ensure_life(id, false);
+            self.ensure_life(id);
         }
     }
 
@@ -301,26 +319,20 @@ impl Supervisor {
 
     /// Hands out seats. The only place that does, so a seat cannot be given twice.
     async fn admit(&mut self) {
-        let now = Instant::now();
-        let slow = self.context.config.slow_start();
-        let is_slow = |id: &SessionId| self.starting.get(id).is_some_and(|since| now.duration_since(*since) >= slow);
-        let seated = self.sessions.values().filter(|session| session.state.holds_seat()).map(|session| Seated {
-            repository: &session.request.source.identity,
-            starting: matches!(session.state, SessionState::Starting { .. }) && !is_slow(&session.id),
-        });
-        let mut line: Vec<&Session> =
-            self.sessions.values().filter(|session| matches!(session.state, SessionState::Queued)).collect();
-        line.sort_by_key(|session| (session.created, session.id));
-        let waiting =
-            line.iter().map(|session| Waiting { id: session.id, repository: &session.request.source.identity });
-        let decision = admit::decide(Limits::of(&self.context.config), seated, waiting);
-
         self.wake = None;
-        for id in decision.admit {
+        if self.seats.line().len() == 0 {
+            return;
+        }
+        let now = Instant::now();
+        // A slow start gives its place among the starting up without a word.
+        let slow = self.context.config.slow_start();
+        let starting = self.starting.values().filter(|since| now.duration_since(**since) < slow).count();
+        let next = self.seats.next(Limits::of(&self.context.config), starting);
+        for id in next {
             match self.context.sessions.apply(id, SessionEvent::Admitted).await {
                 Ok(session) => {
                     self.places.remove(&id);
-                    self.note(session, true);
+                    self.note(Arc::new(session));
                 }
                 Err(StoreError::NotFound) => self.forget(id),
                 // Stopped while it waited; the watch will say so.
@@ -332,30 +344,26 @@ impl Supervisor {
                 }
             }
         }
-        if !decision.wait.is_empty() {
-            self.tell_places(&decision.wait).await;
-            // A slow start gives its place among the starting up without a word.
+        if self.seats.line().len() > 0 {
+            self.tell_places().await;
             let next_slow = self.starting.values().map(|since| *since + slow).filter(|at| *at > now).min();
             self.wake = [self.wake, next_slow].into_iter().flatten().min();
         }
     }
 
     /// Tells those who wait their places, where they have changed, and not too often.
-    async fn tell_places(&mut self, line: &[SessionId]) {
+    async fn tell_places(&mut self) {
         let now = Instant::now();
-        let changed: Vec<(SessionId, u32)> = line
-            .iter()
-            .zip(1_u32..)
-            .filter(|(id, place)| self.places.get(*id) != Some(place))
-            .map(|(id, place)| (*id, place))
-            .collect();
-        if changed.is_empty() {
-            return;
-        }
         if let Some(told) = self.places_told
             && now < told + PLACES_EVERY
         {
             self.wake = Some(told + PLACES_EVERY);
+            return;
+        }
+        let changed: Vec<(SessionId, u32)> = (self.seats.line().map(|session| session.id).zip(1_u32..))
+            .filter(|(id, place)| self.places.get(id) != Some(place))
+            .collect();
+        if changed.is_empty() {
             return;
         }
         let context = &self.context;
@@ -379,7 +387,7 @@ impl Supervisor {
         let all: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in all {
             match request_stop(self.context.sessions.as_ref(), id).await {
-                Ok(session) => self.note(session, false),
+                Ok(session) => self.note(Arc::new(session)),
                 Err(error) => tracing::warn!(session = %id, %error, "a session could not be stopped"),
             }
         }

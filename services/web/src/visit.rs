@@ -7,7 +7,8 @@ use std::time::Duration;
 use bindery_core::seams::StoreError;
 use bindery_core::{
     AsOf, BuildId, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey,
-    LaunchId, LaunchRequest, LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, SessionState, Timestamp, Topic,
+    ImageRef, LaunchId, LaunchRequest, LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, SessionState,
+    Timestamp, Topic,
 };
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
@@ -137,6 +138,7 @@ impl Web {
             }
         }
         let mut resumed = self.resumed_build(visit.resume).await?;
+        let mut known = None;
         let request = match &resumed {
             Some((record, _)) => record.request.clone(),
             None => {
@@ -144,7 +146,10 @@ impl Web {
                     return Err(refusal.clone().into());
                 }
                 let request = self.resolve(visit).await?;
-                self.count(visit, &request).await?;
+                known = self.queue.find(&request.key).await?.filter(|record| record.state.is_joinable());
+                if known.is_none() {
+                    self.count(visit, &request).await?;
+                }
                 request
             }
         };
@@ -154,14 +159,16 @@ impl Web {
         let mut launch_path = LaunchPath::Built;
         // Twice at most: an image that vanished from the engine is built again, once.
         for last_try in [false, true] {
-            let (record, after) = match resumed.take() {
-                Some((record, after)) => (record, Some(after)),
-                None => (self.queue.submit(&request, EventBody::message(Phase::Waiting, WAITING)).await?, None),
+            let (record, after) = match (resumed.take(), known.take()) {
+                (Some((record, after)), _) => (record, Some(after)),
+                (None, Some(record)) => (record, None),
+                (None, None) => (self.queue.submit(&request, EventBody::message(Phase::Waiting, WAITING)).await?, None),
             };
-            if let (BuildState::Built { image, .. }, None) = (&record.state, after) {
+            let image = if let (BuildState::Built { image, .. }, None) = (&record.state, after) {
                 let found = EventBody { message: FOUND.to_owned(), ..EventBody::built(image.name.clone()) };
                 send(out, Message::of_body(&found, None).about(record.id)).await?;
                 launch_path = LaunchPath::Cached;
+                image.clone()
             } else {
                 let after = after.unwrap_or(EventId::START);
                 let is_open = matches!(record.state, BuildState::Queued | BuildState::Running { .. });
@@ -173,14 +180,7 @@ impl Web {
                 if let End::Failed = end {
                     return Ok(LaunchPath::BuildFailed);
                 }
-            }
-            let built = self
-                .queue
-                .get(record.id)
-                .await?
-                .ok_or_else(|| Fault::us("build-lost", "the build's record is gone."))?;
-            let BuildState::Built { image, .. } = built.state else {
-                return Err(Fault::us("build-lost", "the build ended without an image.").into());
+                self.image_of(record.id).await?
             };
             if visit.build_only {
                 let found = matches!(launch_path, LaunchPath::Cached);
@@ -241,11 +241,18 @@ impl Web {
         Ok(BuildRequest::new(resolved, as_of, &self.recipe))
     }
 
-    /// Whether a visit may start a build, if it will: nobody waits for one only to be refused, and those who are counted are.
-    async fn count(&self, visit: &Visit, request: &BuildRequest) -> Result<(), Stop> {
-        if self.queue.find(&request.key).await?.is_some_and(|record| record.state.is_joinable()) {
-            return Ok(());
+    /// The image of a build that has just ended well.
+    async fn image_of(&self, build: BuildId) -> Result<ImageRef, Stop> {
+        let lost = |how: &str| Fault::us("build-lost", how);
+        let record = self.queue.get(build).await?.ok_or_else(|| lost("the build's record is gone."))?;
+        match record.state {
+            BuildState::Built { image, .. } => Ok(image),
+            _ => Err(lost("the build ended without an image.").into()),
         }
+    }
+
+    /// Whether a visit may start a build: nobody waits for one only to be refused, and those who are counted are.
+    async fn count(&self, visit: &Visit, request: &BuildRequest) -> Result<(), Stop> {
         if !visit.build_only {
             drop(self.quotas.seat(&request.resolved, &*self.sessions).await?);
         }
@@ -276,10 +283,11 @@ impl Web {
         let waits = self.metrics.dashboards().waits_for_session(build.resolved.spec.provider);
         let launch = request.id;
         let topic = Topic::Launch(launch);
-        self.events.append(topic, vec![EventBody::message(Phase::Launching, "Launching server...")], None).await?;
         let token = Secret::new(URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()));
         let session = Session::queued(SessionId::new(), request, token, Timestamp::now());
-        self.sessions.put(&session).await?;
+        let first = vec![EventBody::message(Phase::Launching, "Launching server...")];
+        // In this order, so that the first word comes before what the launcher says, but in one trip to the store.
+        futures::future::try_join(self.events.append(topic, first, None), self.sessions.put(&session)).await?;
         drop(seat);
         if let Some(browser) = &visit.browser {
             let launched = Launched { launch, session: session.id, at: tokio::time::Instant::now() };

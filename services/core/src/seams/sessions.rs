@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use crate::{Fault, ImageRef, Secret, Session, SessionEvent, SessionId, Timestamp
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionChange {
     /// This session exists, like this.
-    Put(Box<Session>),
+    Put(Arc<Session>),
     /// This session's record is gone.
     Removed(SessionId),
     /// Every session that existed when the watch began has been told.
@@ -28,7 +29,7 @@ pub type SessionWatch = Pin<Box<dyn Stream<Item = SessionChange> + Send>>;
 /// Session records.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Adds a session. Writing one with an id that exists replaces it.
+    /// Adds a session, durably. Writing one with an id that exists replaces it.
     ///
     /// # Errors
     /// The store cannot be used.
@@ -46,7 +47,8 @@ pub trait SessionStore: Send + Sync {
     /// The store cannot be used.
     async fn list(&self) -> Result<Vec<Session>, StoreError>;
 
-    /// Applies an event to the session's state, atomically, by [`crate::SessionState::apply`]; the session after it.
+    /// Applies an event to the session's state, atomically, by [`crate::SessionState::apply`]; the session after it. That it is to end or
+    /// has ended is durable when this returns; a step of its launch may be lost with the process, and is then found out again.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::IllegalTransition`].

@@ -93,7 +93,7 @@ impl SessionStore for MemoryStore {
     async fn put(&self, session: &Session) -> Result<(), StoreError> {
         let mut sessions = self.sessions.lock();
         sessions.all.insert(session.id, session.clone());
-        sessions.tell(&SessionChange::Put(Box::new(session.clone())));
+        sessions.tell(&SessionChange::Put(Arc::new(session.clone())));
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl SessionStore for MemoryStore {
         let session = sessions.all.get_mut(&id).ok_or(StoreError::NotFound)?;
         session.state = session.state.apply(event)?;
         let session = session.clone();
-        sessions.tell(&SessionChange::Put(Box::new(session.clone())));
+        sessions.tell(&SessionChange::Put(Arc::new(session.clone())));
         Ok(session)
     }
 
@@ -135,7 +135,7 @@ impl SessionStore for MemoryStore {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut sessions = self.sessions.lock();
         for session in sessions.all.values() {
-            let _ = sender.send(SessionChange::Put(Box::new(session.clone())));
+            let _ = sender.send(SessionChange::Put(Arc::new(session.clone())));
         }
         let _ = sender.send(SessionChange::Current);
         sessions.watchers.push(sender);

@@ -35,7 +35,7 @@ impl MemoryStore {
     pub(crate) fn speak(&self) {
         let mut inner = self.inner.lock();
         inner.silent = false;
-        let all: Vec<_> = inner.sessions.values().cloned().map(|s| SessionChange::Put(Box::new(s))).collect();
+        let all: Vec<_> = inner.sessions.values().cloned().map(|s| SessionChange::Put(Arc::new(s))).collect();
         for change in all.into_iter().chain([SessionChange::Current]) {
             inner.tell(&change);
         }
@@ -64,7 +64,7 @@ impl SessionStore for MemoryStore {
     async fn put(&self, session: &Session) -> Result<(), StoreError> {
         let mut inner = self.inner.lock();
         inner.sessions.insert(session.id, session.clone());
-        inner.tell(&SessionChange::Put(Box::new(session.clone())));
+        inner.tell(&SessionChange::Put(Arc::new(session.clone())));
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl SessionStore for MemoryStore {
         let mut inner = self.inner.lock();
         if !inner.silent {
             for session in inner.sessions.values() {
-                sender.send(SessionChange::Put(Box::new(session.clone()))).ok();
+                sender.send(SessionChange::Put(Arc::new(session.clone()))).ok();
             }
             sender.send(SessionChange::Current).ok();
         }

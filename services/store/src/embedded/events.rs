@@ -7,10 +7,10 @@ use bindery_core::seams::{EventLog, EventStream, StoreError};
 use bindery_core::{Event, EventBody, EventId, Fence, Topic};
 use tokio::sync::Notify;
 
-use super::Embedded;
 use super::hot::{Appended, Hot};
 use super::tables::{self, EVENTS};
-use super::writer::Writer;
+use super::writer::{Tx, Writer};
+use super::{Embedded, Inner};
 use crate::error::unavailable;
 use crate::tail::Source;
 
@@ -22,25 +22,21 @@ impl EventLog for Embedded {
     async fn append(&self, topic: Topic, bodies: Vec<EventBody>, fence: Option<Fence>) -> Result<EventId, StoreError> {
         let inner = &self.inner;
         let ends = bodies.iter().any(|body| body.phase.is_terminal());
-        let last = loop {
-            match inner.hot.append(topic, &bodies, fence, inner.config.max_log_bytes) {
-                Appended::Done { last, first } => {
-                    inner.tails.poke(topic);
-                    if first {
-                        inner.writer.wake();
-                    }
-                    break last;
-                }
-                Appended::Refused => return Err(StoreError::LeaseLost),
-                Appended::NotOpen => {
-                    let hot = Arc::clone(&inner.hot);
-                    inner.writer.run(move |tx| Hot::open(&hot, tx, topic)).await?;
-                }
+        let last = match self.inner.append(topic, &bodies, fence) {
+            Some(appended) => appended?,
+            // Opened and written in one job: what is asked of the writer meanwhile comes after it.
+            None => {
+                let for_writer = Arc::clone(inner);
+                let open = move |tx: &mut Tx<'_>| {
+                    Hot::open(&for_writer.hot, tx, topic)?;
+                    for_writer.append(topic, &bodies, fence).unwrap_or(Err(StoreError::LeaseLost))
+                };
+                inner.writer.run(open).await?
             }
         };
         if ends {
-            // How something ended is durable before anybody acts on it; an empty job commits what waits.
-            inner.writer.run(|_| Ok(())).await?;
+            // How something ended is durable before anybody acts on it.
+            inner.writer.settled().await?;
         }
         Ok(last)
     }
@@ -54,6 +50,23 @@ impl EventLog for Embedded {
             return Err(unavailable("the store is closed"));
         }
         Ok(self.inner.tails.follow(&self.inner.source, topic, after))
+    }
+}
+
+impl Inner {
+    /// Appends to a log that is in memory; `None` when it is not.
+    fn append(&self, topic: Topic, bodies: &[EventBody], fence: Option<Fence>) -> Option<Result<EventId, StoreError>> {
+        match self.hot.append(topic, bodies, fence, self.config.max_log_bytes) {
+            Appended::Done { last, first } => {
+                self.tails.poke(topic);
+                if first {
+                    self.writer.wake();
+                }
+                Some(Ok(last))
+            }
+            Appended::Refused => Some(Err(StoreError::LeaseLost)),
+            Appended::NotOpen => None,
+        }
     }
 }
 

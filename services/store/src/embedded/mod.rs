@@ -1,7 +1,7 @@
 //! The store in one file, for one process.
 //!
 //! `writer.rs` is the one thread that changes the file `file.rs`; `tables.rs` says what is in it; `hot.rs` holds the logs that are
-//! being written. Leases live in memory: the file's lock proves that no earlier process still holds one.
+//! being written, `sessions.rs` every session. Leases live in memory: the file's lock proves that no earlier process still holds one.
 
 #[cfg(test)]
 mod broken_disk;
@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::file::{File, Opener};
 use self::hot::Hot;
-use self::writer::Writer;
+use self::sessions::Sessions;
+use self::writer::{Memory, Writer};
 use crate::error::unavailable;
 use crate::stores::Medium;
 use crate::tail::{Source, Tails};
@@ -53,7 +54,7 @@ struct Inner {
     source: Arc<dyn Source>,
     builds: queue::Running,
     leases: leases::Held,
-    sessions: sessions::Changes,
+    sessions: Arc<Sessions>,
     closed: CancellationToken,
 }
 
@@ -83,9 +84,13 @@ async fn start(path: &Path, opener: Opener, config: &Config) -> Result<Embedded,
             error => refused(error.to_string()),
         })?;
         file.with(tables::create).unwrap_or(Ok(())).map_err(|error| refused(error.to_string()))?;
-        Writer::start(Arc::new(file), for_writer, flush).map_err(|error| refused(error.to_string()))
+        let sessions = Arc::new(Sessions::load(&file).map_err(|error| refused(error.to_string()))?);
+        let memory = Memory { hot: for_writer, sessions: Arc::clone(&sessions) };
+        let writer = Writer::start(Arc::new(file), memory, flush).map_err(|error| refused(error.to_string()))?;
+        Ok((writer, sessions))
     });
-    let writer = opened.await.map_err(|error| Error::File { path: path.to_owned(), reason: error.to_string() })??;
+    let (writer, sessions) =
+        opened.await.map_err(|error| Error::File { path: path.to_owned(), reason: error.to_string() })??;
     let source = Arc::new(events::Reader { writer: writer.clone(), hot: Arc::clone(&hot) });
     let store = Embedded {
         inner: Arc::new(Inner {
@@ -96,7 +101,7 @@ async fn start(path: &Path, opener: Opener, config: &Config) -> Result<Embedded,
             source,
             builds: queue::Running::default(),
             leases: leases::Held::default(),
-            sessions: sessions::Changes::default(),
+            sessions,
             closed: CancellationToken::new(),
         }),
     };

@@ -1,127 +1,198 @@
-//! Session records in the file.
+//! Session records: in memory, whole, with the file as what a restart begins from.
+//!
+//! A session that is asked for, and one that ends, is on disk before the caller is answered. The steps of a launch in between and
+//! when it was last used are visible at once and on disk within the flush time: an engine can tell them again, and a visitor waits
+//! for none of them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bindery_core::seams::{SessionChange, SessionStore, SessionWatch, StoreError};
 use bindery_core::{Session, SessionEvent, SessionId, Timestamp};
 use futures::stream;
-use redb::ReadableTable;
+use parking_lot::Mutex;
+use redb::{ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::Embedded;
+use super::file::File;
 use super::tables::{self, SESSIONS};
-use super::{Embedded, Inner};
+use super::writer::Tx;
 use crate::error::unavailable;
 
 /// How many changes a watcher may be behind before it is told everything anew.
 const BEHIND: usize = 1024;
-/// How long to wait before a failed listing is tried again.
-const RETRY: Duration = Duration::from_millis(200);
 
-/// Where changes are told.
-pub(super) struct Changes(broadcast::Sender<SessionChange>);
+/// Every session.
+pub(super) struct Sessions {
+    state: Mutex<State>,
+    /// Told while the state is locked, so that changes are told in their order.
+    changes: broadcast::Sender<SessionChange>,
+}
 
-impl Default for Changes {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(BEHIND))
+#[derive(Default)]
+struct State {
+    records: HashMap<SessionId, Arc<Session>>,
+    /// Those of which the file has an older record.
+    waiting: HashSet<SessionId>,
+}
+
+impl Sessions {
+    /// Those in the file.
+    pub(super) fn load(file: &File) -> Result<Self, StoreError> {
+        let read = |database: &redb::Database| -> Result<_, StoreError> {
+            let txn = database.begin_read().map_err(unavailable)?;
+            let table = txn.open_table(SESSIONS).map_err(unavailable)?;
+            let mut records = HashMap::new();
+            for entry in table.iter().map_err(unavailable)? {
+                let (id, value) = entry.map_err(unavailable)?;
+                let session: Session = tables::decode(id.value(), value.value())?;
+                records.insert(session.id, Arc::new(session));
+            }
+            Ok(records)
+        };
+        let records = file.with(read).transpose()?.unwrap_or_default();
+        let state = State { records, waiting: HashSet::new() };
+        Ok(Self { state: Mutex::new(state), changes: broadcast::Sender::new(BEHIND) })
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.state.lock().waiting.is_empty()
+    }
+
+    /// Writes what waits; part of a batch.
+    pub(super) fn flush(sessions: &Arc<Self>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let waiting: Vec<Arc<Session>> = {
+            let state = sessions.state.lock();
+            state.waiting.iter().filter_map(|id| state.records.get(id).cloned()).collect()
+        };
+        for session in waiting {
+            tx.put(SESSIONS, &session.id.to_string(), session.as_ref())?;
+            let sessions = Arc::clone(sessions);
+            tx.after(move || {
+                let mut state = sessions.state.lock();
+                if state.records.get(&session.id).is_some_and(|now| Arc::ptr_eq(now, &session)) {
+                    state.waiting.remove(&session.id);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes in a record that is in the file like this.
+    fn stored(&self, session: Session) {
+        let session = Arc::new(session);
+        let mut state = self.state.lock();
+        state.waiting.remove(&session.id);
+        state.records.insert(session.id, Arc::clone(&session));
+        self.tell(SessionChange::Put(session));
+    }
+
+    /// Lets go of a record that the file has no more.
+    fn removed(&self, id: SessionId) {
+        let mut state = self.state.lock();
+        state.waiting.remove(&id);
+        if state.records.remove(&id).is_some() {
+            self.tell(SessionChange::Removed(id));
+        }
+    }
+
+    /// The session after the event, and whether that changed it.
+    fn apply(&self, id: SessionId, event: SessionEvent) -> Result<(Session, bool), StoreError> {
+        let State { records, waiting } = &mut *self.state.lock();
+        let session = records.get_mut(&id).ok_or(StoreError::NotFound)?;
+        let state = session.state.apply(event)?;
+        let changed = state != session.state;
+        if changed {
+            Arc::make_mut(session).state = state;
+            waiting.insert(id);
+            self.tell(SessionChange::Put(Arc::clone(session)));
+        }
+        Ok((Session::clone(session), changed))
+    }
+
+    fn touch(&self, seen: &[(SessionId, Timestamp)]) {
+        let State { records, waiting } = &mut *self.state.lock();
+        for (id, at) in seen {
+            if let Some(session) = records.get_mut(id)
+                && session.last_seen < *at
+            {
+                Arc::make_mut(session).last_seen = *at;
+                waiting.insert(*id);
+            }
+        }
+    }
+
+    /// An error means that nobody watches.
+    fn tell(&self, change: SessionChange) {
+        let _ = self.changes.send(change);
     }
 }
 
-impl Changes {
-    fn tell(&self, change: SessionChange) {
-        // An error means that nobody watches.
-        let _ = self.0.send(change);
+impl Embedded {
+    fn sessions(&self) -> Result<&Arc<Sessions>, StoreError> {
+        if self.inner.closed.is_cancelled() {
+            return Err(unavailable("the store is closed"));
+        }
+        Ok(&self.inner.sessions)
     }
 }
 
 #[async_trait]
 impl SessionStore for Embedded {
     async fn put(&self, session: &Session) -> Result<(), StoreError> {
-        let (inner, session) = (Arc::clone(&self.inner), session.clone());
-        self.inner
-            .writer
-            .run(move |tx| {
-                tx.put(SESSIONS, &session.id.to_string(), &session)?;
-                tx.after(move || inner.sessions.tell(SessionChange::Put(Box::new(session))));
-                Ok(())
-            })
-            .await
+        let (sessions, session) = (Arc::clone(self.sessions()?), session.clone());
+        let write = move |tx: &mut Tx<'_>| {
+            tx.put(SESSIONS, &session.id.to_string(), &session)?;
+            tx.after(move || sessions.stored(session));
+            Ok(())
+        };
+        self.inner.writer.run(write).await
     }
 
     async fn get(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.inner
-            .writer
-            .read(move |txn| tables::read(&txn.open_table(SESSIONS).map_err(unavailable)?, &id.to_string()))
-            .await
+        Ok(self.sessions()?.state.lock().records.get(&id).map(|session| Session::clone(session)))
     }
 
     async fn list(&self) -> Result<Vec<Session>, StoreError> {
-        self.inner.writer.read(|txn| all(&txn.open_table(SESSIONS).map_err(unavailable)?)).await
+        Ok(self.sessions()?.state.lock().records.values().map(|session| Session::clone(session)).collect())
     }
 
     async fn apply(&self, id: SessionId, event: SessionEvent) -> Result<Session, StoreError> {
-        let inner = Arc::clone(&self.inner);
-        self.inner
-            .writer
-            .run(move |tx| {
-                let name = id.to_string();
-                let mut session: Session = tx.get(SESSIONS, &name)?.ok_or(StoreError::NotFound)?;
-                let state = session.state.apply(event)?;
-                if state != session.state {
-                    session.state = state;
-                    tx.put(SESSIONS, &name, &session)?;
-                    let told = session.clone();
-                    tx.after(move || inner.sessions.tell(SessionChange::Put(Box::new(told))));
-                }
-                Ok(session)
-            })
-            .await
+        let ends = matches!(event, SessionEvent::StopRequested { .. } | SessionEvent::Gone { .. });
+        let (session, changed) = self.sessions()?.apply(id, event)?;
+        if ends {
+            // Also when it had ended before: by now, that is on disk.
+            self.inner.writer.run(|_| Ok(())).await?;
+        } else if changed {
+            self.inner.writer.wake();
+        }
+        Ok(session)
     }
 
     async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
-        let seen = seen.to_vec();
-        self.inner
-            .writer
-            .run(move |tx| {
-                for (id, at) in seen {
-                    let name = id.to_string();
-                    if let Some(mut session) = tx.get::<Session>(SESSIONS, &name)?
-                        && session.last_seen < at
-                    {
-                        session.last_seen = at;
-                        tx.put(SESSIONS, &name, &session)?;
-                    }
-                }
-                Ok(())
-            })
-            .await
+        self.sessions()?.touch(seen);
+        self.inner.writer.wake();
+        Ok(())
     }
 
     async fn remove(&self, id: SessionId) -> Result<(), StoreError> {
-        let inner = Arc::clone(&self.inner);
-        self.inner
-            .writer
-            .run(move |tx| {
-                if tx.delete(SESSIONS, &id.to_string())? {
-                    tx.after(move || inner.sessions.tell(SessionChange::Removed(id)));
-                }
-                Ok(())
-            })
-            .await
+        let sessions = Arc::clone(self.sessions()?);
+        let write = move |tx: &mut Tx<'_>| {
+            tx.delete(SESSIONS, &id.to_string())?;
+            tx.after(move || sessions.removed(id));
+            Ok(())
+        };
+        self.inner.writer.run(write).await
     }
 
     async fn watch(&self) -> Result<SessionWatch, StoreError> {
-        let mut watcher = Watcher {
-            // Not held, so that a watcher does not keep the store open.
-            inner: Arc::downgrade(&self.inner),
-            changes: self.inner.sessions.0.subscribe(),
-            told: HashSet::new(),
-            next: VecDeque::new(),
-        };
-        watcher.tell_all(&self.inner).await?;
+        let sessions = Arc::clone(self.sessions()?);
+        let changes = sessions.changes.subscribe();
+        let mut watcher = Watcher { sessions, changes, told: HashSet::new(), next: VecDeque::new() };
+        watcher.tell_all();
         let closed = self.inner.closed.clone();
         Ok(Box::pin(stream::unfold(watcher, move |mut watcher| {
             let closed = closed.clone();
@@ -137,7 +208,7 @@ impl SessionStore for Embedded {
 }
 
 struct Watcher {
-    inner: std::sync::Weak<Inner>,
+    sessions: Arc<Sessions>,
     changes: broadcast::Receiver<SessionChange>,
     /// The sessions this watcher has been told of and not been told are gone.
     told: HashSet<SessionId>,
@@ -162,47 +233,19 @@ impl Watcher {
             match self.changes.recv().await {
                 Ok(change) => self.next.push_back(change),
                 Err(RecvError::Closed) => return None,
-                Err(RecvError::Lagged(_)) => loop {
-                    let inner = self.inner.upgrade()?;
-                    if self.tell_all(&inner).await.is_ok() {
-                        break;
-                    }
-                    drop(inner);
-                    tokio::time::sleep(RETRY).await;
-                },
+                Err(RecvError::Lagged(_)) => self.tell_all(),
             }
         }
     }
 
     /// Lists and subscribes at one point in the order of changes, so that none is missed and none is told twice.
-    async fn tell_all(&mut self, inner: &Arc<Inner>) -> Result<(), StoreError> {
-        let sender = inner.sessions.0.clone();
-        let (answer, subscribed) = tokio::sync::oneshot::channel();
-        let sessions = inner
-            .writer
-            .run(move |tx| {
-                let sessions = all(&tx.txn().open_table(SESSIONS).map_err(unavailable)?)?;
-                tx.after(move || {
-                    let _ = answer.send(sender.subscribe());
-                });
-                Ok(sessions)
-            })
-            .await?;
-        self.changes = subscribed.await.map_err(unavailable)?;
-        let there: HashSet<SessionId> = sessions.iter().map(|session| session.id).collect();
+    fn tell_all(&mut self) {
+        let state = self.sessions.state.lock();
+        self.changes = self.sessions.changes.subscribe();
         self.next.clear();
-        self.next.extend(sessions.into_iter().map(|session| SessionChange::Put(Box::new(session))));
-        self.next.extend(self.told.difference(&there).copied().map(SessionChange::Removed));
+        self.next.extend(state.records.values().cloned().map(SessionChange::Put));
+        let gone = self.told.iter().filter(|id| !state.records.contains_key(*id)).copied();
+        self.next.extend(gone.map(SessionChange::Removed));
         self.next.push_back(SessionChange::Current);
-        Ok(())
     }
-}
-
-fn all(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Vec<Session>, StoreError> {
-    let mut sessions = Vec::new();
-    for entry in table.iter().map_err(unavailable)? {
-        let (id, value) = entry.map_err(unavailable)?;
-        sessions.push(tables::decode(id.value(), value.value())?);
-    }
-    Ok(sessions)
 }

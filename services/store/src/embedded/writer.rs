@@ -2,7 +2,8 @@
 //!
 //! Every change is a job: a function on an open write transaction. Jobs that arrive together share one commit, so a hundred
 //! callers wait for one disk flush, and each is answered only after it. What a job changes in memory it registers as an effect,
-//! which runs after the commit, or as an undo, which runs when the commit failed.
+//! which runs after the commit, or as an undo, which runs when the commit failed. What waits in memory goes with the next commit,
+//! or with one of its own when its time is up.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -13,9 +14,11 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::file::File;
 use super::hot::Hot;
+use super::sessions::Sessions;
 use super::tables::{self, COUNTERS, Text};
 use crate::error::unavailable;
 
@@ -32,7 +35,9 @@ type Job = Box<dyn FnOnce(&mut Tx<'_>) -> (Result<(), StoreError>, Reply) + Send
 
 enum Message {
     Job(Job),
-    /// Lines wait in memory.
+    /// One that can wait as long as what waits in memory.
+    Patient(Job),
+    /// Something waits in memory.
     Wake,
     Close(oneshot::Sender<()>),
 }
@@ -98,6 +103,23 @@ impl Tx<'_> {
     }
 }
 
+/// What is newer in memory than in the file.
+pub(super) struct Memory {
+    pub(super) hot: Arc<Hot>,
+    pub(super) sessions: Arc<Sessions>,
+}
+
+impl Memory {
+    fn is_dirty(&self) -> bool {
+        self.hot.is_dirty() || self.sessions.is_dirty()
+    }
+
+    fn flush(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        Hot::flush(&self.hot, tx)?;
+        Sessions::flush(&self.sessions, tx)
+    }
+}
+
 /// The way to the writer.
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -107,15 +129,28 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It ends on close, or when the last clone of the writer is dropped.
-    pub(super) fn start(file: Arc<File>, hot: Arc<Hot>, flush: Duration) -> std::io::Result<Self> {
+    pub(super) fn start(file: Arc<File>, memory: Memory, flush: Duration) -> std::io::Result<Self> {
         let (messages, inbox) = std::sync::mpsc::channel();
-        let thread = Thread { file: Arc::clone(&file), hot, flush, failed: false };
+        let thread = Thread { file: Arc::clone(&file), memory, flush, failed: false };
         std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&inbox))?;
         Ok(Self { messages, file })
     }
 
     /// Runs a job; returns after its commit. A job that fails for a reason of its own (a lost lease, say) must not have written.
     pub(super) async fn run<R, F>(&self, job: F) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<R, StoreError> + Send + 'static,
+    {
+        self.answer(job, Message::Job).await
+    }
+
+    /// Waits until what is in memory now is on disk, which is within the flush time.
+    pub(super) async fn settled(&self) -> Result<(), StoreError> {
+        self.answer(|_| Ok(()), Message::Patient).await
+    }
+
+    async fn answer<R, F>(&self, job: F, message: fn(Job) -> Message) -> Result<R, StoreError>
     where
         R: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<R, StoreError> + Send + 'static,
@@ -136,7 +171,7 @@ impl Writer {
             });
             (outcome, reply)
         });
-        self.messages.send(Message::Job(job)).map_err(|_| closed())?;
+        self.messages.send(message(job)).map_err(|_| closed())?;
         match tokio::time::timeout(COMMIT_BOUND, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(closed()),
@@ -144,7 +179,7 @@ impl Writer {
         }
     }
 
-    /// Says that lines wait in memory.
+    /// Says that something waits in memory.
     pub(super) fn wake(&self) {
         let _ = self.messages.send(Message::Wake);
     }
@@ -177,7 +212,7 @@ fn closed() -> StoreError {
 
 struct Thread {
     file: Arc<File>,
-    hot: Arc<Hot>,
+    memory: Memory,
     flush: Duration,
     failed: bool,
 }
@@ -186,36 +221,40 @@ impl Thread {
     fn run(mut self, inbox: &Receiver<Message>) {
         let mut close = None;
         let mut open = true;
+        let mut jobs = Vec::new();
+        // When what waits must be on its way.
+        let mut due: Option<Instant> = None;
         while open {
-            // Lines that wait are written with the next job, or when their time is up.
-            let first = if self.hot.is_dirty() {
-                inbox.recv_timeout(if self.failed { RETRY } else { self.flush })
-            } else {
-                inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            let first = match due {
+                Some(due) => inbox.recv_timeout(due.saturating_duration_since(Instant::now())),
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            let mut jobs = Vec::new();
-            let mut next = match first {
-                // Starts the waiting time.
-                Ok(Message::Wake) => continue,
-                Ok(message) => Some(message),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => {
-                    open = false;
-                    None
-                }
-            };
+            let mut write = first.is_err();
+            open = !matches!(first, Err(RecvTimeoutError::Disconnected));
+            let mut next = first.ok();
             while let Some(message) = next {
                 match message {
-                    Message::Job(job) => jobs.push(job),
+                    Message::Job(job) => {
+                        jobs.push(job);
+                        write = true;
+                    }
+                    Message::Patient(job) => jobs.push(job),
                     Message::Wake => {}
                     Message::Close(done) => {
                         close = Some(done);
-                        open = false;
+                        (open, write) = (false, true);
                     }
                 }
+                write |= jobs.len() >= BATCH;
                 next = if open && jobs.len() < BATCH { inbox.try_recv().ok() } else { None };
             }
-            self.batch(jobs);
+            if write {
+                self.batch(std::mem::take(&mut jobs));
+                due = None;
+            }
+            if due.is_none() && (!jobs.is_empty() || self.memory.is_dirty()) {
+                due = Some(Instant::now() + if self.failed { RETRY } else { self.flush });
+            }
         }
         self.file.close();
         if let Some(done) = close {
@@ -244,7 +283,7 @@ impl Thread {
         txn.set_quick_repair(true);
         let mut tx = Tx { txn: &txn, dirty: false, effects: Vec::new(), undos: Vec::new() };
         let mut replies = Vec::with_capacity(jobs.len());
-        let mut outcome = Hot::flush(&self.hot, &mut tx);
+        let mut outcome = self.memory.flush(&mut tx);
         for job in jobs {
             // Jobs left over by a failure are dropped, which tells their callers.
             if outcome.is_err() {

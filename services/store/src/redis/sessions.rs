@@ -1,7 +1,7 @@
 //! Session records in Redis: a hash of records, and apart from it when each was last seen, so that neither change undoes the other.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -201,7 +201,7 @@ impl Watcher {
             Some((session, text)) => {
                 if self.told.get(&id) != Some(&text) {
                     self.told.insert(id, text);
-                    self.next.push_back(SessionChange::Put(Box::new(session)));
+                    self.next.push_back(SessionChange::Put(Arc::new(session)));
                 }
             }
             None => {

@@ -214,7 +214,7 @@ async fn one_process_hears_of_what_another_does() {
     assert_eq!(within(watch.next()).await, Some(SessionChange::Current));
     let made = session();
     one.sessions.put(&made).await.unwrap();
-    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Box::new(made.clone()))));
+    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Arc::new(made.clone()))));
     one.sessions.remove(made.id).await.unwrap();
     assert_eq!(within(watch.next()).await, Some(SessionChange::Removed(made.id)));
 
@@ -233,12 +233,12 @@ async fn a_watch_tells_the_whole_set_again_after_an_outage() {
     let kept = session();
     stores.sessions.put(&kept).await.unwrap();
     let mut watch = stores.sessions.watch().await.unwrap();
-    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Box::new(kept.clone()))));
+    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Arc::new(kept.clone()))));
     assert_eq!(within(watch.next()).await, Some(SessionChange::Current));
 
     place.kill_server();
     place.start_server().await;
-    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Box::new(kept.clone()))));
+    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Arc::new(kept.clone()))));
     assert_eq!(within(watch.next()).await, Some(SessionChange::Current));
 
     // And when the server comes back with nothing, what is gone is told to be gone.

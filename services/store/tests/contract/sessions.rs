@@ -1,6 +1,7 @@
 //! The contract of session records.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bindery_core::seams::{SessionChange, SessionWatch, StoreError};
 use bindery_core::{Session, SessionEvent, SessionId, SessionState, StopReason, Timestamp};
@@ -100,13 +101,13 @@ async fn a_watch_tells_what_is_there_then_every_change(place: Place) {
     let stores = place.open().await;
     let one = session_in(&stores).await;
     let mut watch = stores.sessions.watch().await.unwrap();
-    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Box::new(one.clone()))));
+    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Arc::new(one.clone()))));
     assert_eq!(within(watch.next()).await, Some(SessionChange::Current));
 
     let two = session_in(&stores).await;
-    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Box::new(two.clone()))));
+    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Arc::new(two.clone()))));
     let changed = stores.sessions.apply(one.id, SessionEvent::Admitted).await.unwrap();
-    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Box::new(changed))));
+    assert_eq!(within(watch.next()).await, Some(SessionChange::Put(Arc::new(changed))));
     stores.sessions.remove(two.id).await.unwrap();
     assert_eq!(within(watch.next()).await, Some(SessionChange::Removed(two.id)));
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bindery_core::seams::StoreError;
-use bindery_core::{BuildId, BuildState, EventId, SessionEvent, Timestamp, Topic};
+use bindery_core::{BuildId, BuildState, EventId, SessionEvent, SessionId, StopReason, Timestamp, Topic};
 use bindery_store::{Config, Error};
 use futures::StreamExt as _;
 
@@ -123,12 +123,20 @@ async fn embedded_a_file_that_is_not_ours_is_refused() {
     assert!(matches!(refused, Err(Error::File { .. })), "{refused:?}");
 }
 
-/// What the process that is killed does: builds without end, saying what is done. Not a test of its own.
+/// What the process that is killed does: sessions and builds without end, saying what is done. Not a test of its own.
 #[tokio::test]
 #[ignore = "run by embedded_nothing_acknowledged_is_lost_by_kill_9"]
 async fn embedded_child() {
     let stores = bindery_store::open_embedded(std::path::Path::new("bindery.redb"), &Config::default()).await.unwrap();
     for number in 0.. {
+        let session = session();
+        stores.sessions.put(&session).await.unwrap();
+        println!("asked {}", session.id);
+        stores.sessions.apply(session.id, SessionEvent::Admitted).await.unwrap();
+        if number % 2 == 0 {
+            stores.sessions.apply(session.id, SessionEvent::StopRequested { reason: StopReason::Idle }).await.unwrap();
+            println!("stopping {}", session.id);
+        }
         let id = stores.queue.submit(&request(number), waiting()).await.unwrap().id;
         println!("submitted {id}");
         let lease = claim(&stores, "child").await.lease;
@@ -144,9 +152,12 @@ async fn embedded_child() {
     }
 }
 
+/// What it says of a build or a session.
+const SAID: [&str; 5] = ["asked", "stopping", "submitted", "left", "finished"];
+
 #[tokio::test]
 async fn embedded_nothing_acknowledged_is_lost_by_kill_9() {
-    for lines in [5, 20, 47] {
+    for lines in [10, 40, 93] {
         let place = Place::embedded();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "survival::embedded_child", "--ignored", "--nocapture"])
@@ -154,14 +165,14 @@ async fn embedded_nothing_acknowledged_is_lost_by_kill_9() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let said: Vec<(String, BuildId)> = BufReader::new(child.stdout.take().unwrap())
+        let said: Vec<(String, String)> = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .filter_map(|line| {
                 // The test harness writes its own words in front of the first.
                 let line = line.unwrap();
                 let mut words = line.rsplit(' ');
-                let id = words.next()?.parse().ok()?;
-                Some((words.next()?.to_owned(), id))
+                let id = words.next()?.to_owned();
+                Some((words.next()?.to_owned(), id)).filter(|(what, _)| SAID.contains(&what.as_str()))
             })
             .take(lines)
             .collect();
@@ -172,8 +183,14 @@ async fn embedded_nothing_acknowledged_is_lost_by_kill_9() {
         let stores = place.open().await;
         let mut left = 0;
         for (what, id) in &said {
-            let record = stores.queue.get(*id).await.unwrap().expect("an acknowledged build is there");
-            let events = all_events(&stores, Topic::Build(*id)).await;
+            if let Ok(id) = id.parse::<SessionId>() {
+                let session = stores.sessions.get(id).await.unwrap().expect("an acknowledged session is there");
+                assert!(what == "asked" || session.state.name() == "stopping", "{session:?}");
+                continue;
+            }
+            let id: BuildId = id.parse().unwrap();
+            let record = stores.queue.get(id).await.unwrap().expect("an acknowledged build is there");
+            let events = all_events(&stores, Topic::Build(id)).await;
             assert_eq!(ids(&events), (1..=events.len() as u64).collect::<Vec<_>>());
             match what.as_str() {
                 "finished" => {

@@ -158,7 +158,7 @@ async fn queued(watch: &mut SessionWatch) -> Session {
         if let SessionChange::Put(session) = watch.next().await.unwrap()
             && session.state == SessionState::Queued
         {
-            return *session;
+            return Session::clone(&session);
         }
     }
 }
