@@ -20,7 +20,7 @@ pub struct Config {
     pub keep_builds_days: u64,
     /// How long the log of a launch is kept after its last event, in hours.
     pub keep_launches_hours: u64,
-    /// How long a log line may wait before it is on disk, in milliseconds. Embedded only: Redis has its own `appendfsync`.
+    /// How long a log line or a step of a launch may wait before it is on disk, in milliseconds. Embedded only: Redis has its own `appendfsync`.
     pub flush_millis: u64,
     /// What every key starts with, for several services on one server. Redis only.
     pub key_prefix: String,
