@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
 /// The most of an answer that is read.
@@ -53,9 +52,6 @@ pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
 
 /// Asks until the server at `upstream` answers below 500. Never ends otherwise; the caller sets the bound.
 pub(crate) async fn until_answering(client: &reqwest::Client, upstream: SocketAddr, base_path: &str) -> Answer {
-    while !matches!(timeout(QUESTION_LIMIT, TcpStream::connect(upstream)).await, Ok(Ok(_))) {
-        sleep(CONNECT_PAUSE).await;
-    }
     let address = format!("http://{upstream}{base_path}api");
     until(client, &address, DIRECT_PAUSE, Answer::is_from_a_working_server).await
 }
@@ -74,26 +70,35 @@ async fn until(
 ) -> Answer {
     loop {
         let asked = Instant::now();
-        if let Some(answer) = ask(client, address).await
-            && good(&answer)
-        {
-            return answer;
+        match ask(client, address).await {
+            Ok(answer) if good(&answer) => return answer,
+            Err(Silence::NobodyListens) => sleep_until(asked + CONNECT_PAUSE).await,
+            Ok(_) | Err(Silence::NoAnswer) => {
+                sleep_until(asked + pause).await;
+                pause = (pause * 5 / 4).min(longest);
+            }
         }
-        tokio::time::sleep_until(asked + pause).await;
-        pause = (pause * 5 / 4).min(longest);
     }
 }
 
-async fn ask(client: &reqwest::Client, address: &str) -> Option<Answer> {
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    NobodyListens,
+    NoAnswer,
+}
+
+async fn ask(client: &reqwest::Client, address: &str) -> Result<Answer, Silence> {
     // The client's own limit covers the body too; this one covers everything, whatever the client does.
-    timeout(QUESTION_LIMIT, async {
-        let response = client.get(address).send().await.ok()?;
+    let asked = timeout(QUESTION_LIMIT, async {
+        let refused =
+            |error: reqwest::Error| if error.is_connect() { Silence::NobodyListens } else { Silence::NoAnswer };
+        let response = client.get(address).send().await.map_err(refused)?;
         let status = response.status().as_u16();
-        let body = read_at_most(response, ANSWER_BYTES).await?;
-        Some(Answer { status, body })
-    })
-    .await
-    .ok()?
+        let body = read_at_most(response, ANSWER_BYTES).await.ok_or(Silence::NoAnswer)?;
+        Ok(Answer { status, body })
+    });
+    asked.await.unwrap_or(Err(Silence::NoAnswer))
 }
 
 /// The body's first `limit` bytes; a longer one is cut, not refused. `None` when it breaks off.
@@ -112,7 +117,7 @@ pub(crate) async fn read_at_most(response: reqwest::Response, limit: usize) -> O
 
 #[cfg(test)]
 mod tests {
-    use super::{ANSWER_BYTES, Answer, ask, client};
+    use super::{ANSWER_BYTES, Answer, Silence, ask, client};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -159,11 +164,20 @@ mod tests {
     #[tokio::test]
     async fn a_redirect_is_an_answer_and_not_followed() {
         let says = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec();
-        assert_eq!(ask(&client().unwrap(), &hostile(says).await).await, Some(answer(302, "")));
+        assert_eq!(ask(&client().unwrap(), &hostile(says).await).await, Ok(answer(302, "")));
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_told_apart_from_a_silent_server() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(ask(&client().unwrap(), &format!("http://{closed}/")).await, Err(Silence::NobodyListens));
     }
 
     #[tokio::test]
     async fn a_header_that_never_ends_is_given_up() {
-        assert_eq!(ask(&client().unwrap(), &hostile(b"HTTP/1.1 200 OK\r\nX-".to_vec()).await).await, None);
+        assert_eq!(
+            ask(&client().unwrap(), &hostile(b"HTTP/1.1 200 OK\r\nX-".to_vec()).await).await,
+            Err(Silence::NoAnswer)
+        );
     }
 }

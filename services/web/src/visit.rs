@@ -7,11 +7,11 @@ use std::time::Duration;
 use bindery_core::seams::StoreError;
 use bindery_core::{
     AsOf, BuildId, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey,
-    ImageRef, LaunchId, LaunchRequest, LaunchSource, Phase, RepoSpec, Secret, Session, SessionId, SessionState,
-    Timestamp, Topic,
+    ImageRef, LaunchId, LaunchRequest, LaunchSource, Phase, RepoSpec, Secret, Session, SessionEvent, SessionId,
+    SessionState, StopReason, Timestamp, Topic,
 };
 use futures::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{MutexGuard, mpsc};
 use uuid::Uuid;
 
 use crate::Web;
@@ -285,17 +285,41 @@ impl Web {
         let topic = Topic::Launch(launch);
         let token = Secret::new(URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()));
         let session = Session::queued(SessionId::new(), request, token, Timestamp::now());
-        let first = vec![EventBody::message(Phase::Launching, "Launching server...")];
-        // In this order, so that the first word comes before what the launcher says, but in one trip to the store.
-        futures::future::try_join(self.events.append(topic, first, None), self.sessions.put(&session)).await?;
-        drop(seat);
+        self.events.begin(launch, EventBody::message(Phase::Launching, "Launching server...")).await?;
         if let Some(browser) = &visit.browser {
             let launched = Launched { launch, session: session.id, at: tokio::time::Instant::now() };
             self.relaunches.note(browser, &build.key, launched);
         }
-        let end = self.tell(topic, EventId::START, out, missing_image).await?;
+        let end = self.ask(&session, seat, self.tell(topic, EventId::START, out, missing_image)).await?;
         waits.ended(matches!(end, End::Ready | End::Built));
         Ok(end)
+    }
+
+    /// Asks for a session while its launch is followed already: the launcher need not wait for the disk, and most often has begun.
+    async fn ask(
+        &self,
+        session: &Session,
+        seat: Option<MutexGuard<'_, ()>>,
+        followed: impl Future<Output = Result<End, Stop>>,
+    ) -> Result<End, Stop> {
+        let asked = async {
+            let asked = self.sessions.put(session).await;
+            drop(seat);
+            asked
+        };
+        tokio::pin!(followed);
+        tokio::select! {
+            asked = asked => match asked {
+                Ok(()) => followed.await,
+                Err(error) => {
+                    let stop = SessionEvent::StopRequested { reason: StopReason::LaunchFailed };
+                    // As much as can be done: it may be there, and its visitor is told otherwise.
+                    let _ = self.sessions.apply(session.id, stop).await;
+                    Err(error.into())
+                }
+            },
+            end = &mut followed => end,
+        }
     }
 
     /// The launch of the same thing that this browser asked for a moment ago: while it is coming up, and for a while after.

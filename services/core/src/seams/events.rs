@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::Stream;
 
 use super::StoreError;
-use crate::{Event, EventBody, EventId, Fence, Topic};
+use crate::{Event, EventBody, EventId, Fence, LaunchId, Topic};
 
 /// Events in order, each once, ending after the topic's terminal event.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Arc<Event>, StoreError>> + Send>>;
@@ -21,6 +21,14 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     /// [`StoreError::LeaseLost`] for a stale fence.
     async fn append(&self, topic: Topic, bodies: Vec<EventBody>, fence: Option<Fence>) -> Result<EventId, StoreError>;
+
+    /// Begins the log of a launch whose id is new.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    async fn begin(&self, launch: LaunchId, first: EventBody) -> Result<(), StoreError> {
+        self.append(Topic::Launch(launch), vec![first], None).await.map(|_| ())
+    }
 
     /// At most `limit` events after `after` that are there now.
     ///

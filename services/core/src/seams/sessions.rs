@@ -29,7 +29,8 @@ pub type SessionWatch = Pin<Box<dyn Stream<Item = SessionChange> + Send>>;
 /// Session records.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Adds a session, durably. Writing one with an id that exists replaces it.
+    /// Adds a session; one with an id that exists is replaced. Watchers may hear of it earlier, but it is durable when this returns. After
+    /// an error it may be there all the same.
     ///
     /// # Errors
     /// The store cannot be used.

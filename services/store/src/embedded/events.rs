@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bindery_core::seams::{EventLog, EventStream, StoreError};
-use bindery_core::{Event, EventBody, EventId, Fence, Topic};
+use bindery_core::{Event, EventBody, EventId, Fence, LaunchId, Topic};
 use tokio::sync::Notify;
 
+use super::Embedded;
 use super::hot::{Appended, Hot};
 use super::tables::{self, EVENTS};
-use super::writer::{Tx, Writer};
-use super::{Embedded, Inner};
+use super::writer::Writer;
 use crate::error::unavailable;
 use crate::tail::Source;
 
@@ -19,19 +19,28 @@ const PAGE: usize = 1000;
 
 #[async_trait]
 impl EventLog for Embedded {
+    async fn begin(&self, launch: LaunchId, first: EventBody) -> Result<(), StoreError> {
+        self.inner.hot.begin_launch(launch);
+        self.append(Topic::Launch(launch), vec![first], None).await.map(|_| ())
+    }
+
     async fn append(&self, topic: Topic, bodies: Vec<EventBody>, fence: Option<Fence>) -> Result<EventId, StoreError> {
         let inner = &self.inner;
         let ends = bodies.iter().any(|body| body.phase.is_terminal());
-        let last = match self.inner.append(topic, &bodies, fence) {
-            Some(appended) => appended?,
-            // Opened and written in one job: what is asked of the writer meanwhile comes after it.
-            None => {
-                let for_writer = Arc::clone(inner);
-                let open = move |tx: &mut Tx<'_>| {
-                    Hot::open(&for_writer.hot, tx, topic)?;
-                    for_writer.append(topic, &bodies, fence).unwrap_or(Err(StoreError::LeaseLost))
-                };
-                inner.writer.run(open).await?
+        let last = loop {
+            match inner.hot.append(topic, &bodies, fence, inner.config.max_log_bytes) {
+                Appended::Done { last, first } => {
+                    inner.tails.poke(topic);
+                    if first {
+                        inner.writer.wake();
+                    }
+                    break last;
+                }
+                Appended::Refused => return Err(StoreError::LeaseLost),
+                Appended::NotOpen => {
+                    let hot = Arc::clone(&inner.hot);
+                    inner.writer.run(move |tx| Hot::open(&hot, tx, topic)).await?;
+                }
             }
         };
         if ends {
@@ -50,23 +59,6 @@ impl EventLog for Embedded {
             return Err(unavailable("the store is closed"));
         }
         Ok(self.inner.tails.follow(&self.inner.source, topic, after))
-    }
-}
-
-impl Inner {
-    /// Appends to a log that is in memory; `None` when it is not.
-    fn append(&self, topic: Topic, bodies: &[EventBody], fence: Option<Fence>) -> Option<Result<EventId, StoreError>> {
-        match self.hot.append(topic, bodies, fence, self.config.max_log_bytes) {
-            Appended::Done { last, first } => {
-                self.tails.poke(topic);
-                if first {
-                    self.writer.wake();
-                }
-                Some(Ok(last))
-            }
-            Appended::Refused => Some(Err(StoreError::LeaseLost)),
-            Appended::NotOpen => None,
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bindery_core::seams::StoreError;
-use bindery_core::{BuildState, Event, EventBody, EventId, Fence, Timestamp, Topic};
+use bindery_core::{BuildState, Event, EventBody, EventId, Fence, LaunchId, Timestamp, Topic};
 use parking_lot::Mutex;
 
 use super::tables::{self, BUILDS, EVENTS, LOGS, StoredBuild};
@@ -92,6 +92,12 @@ impl Hot {
             logs.remove(&topic);
         }
         idle
+    }
+
+    /// Opens the log of a launch that nobody can have written of yet, so that the file need not be asked.
+    pub(super) fn begin_launch(&self, launch: LaunchId) {
+        let log = HotLog { meta: LogMeta::default(), fence: None, sealed: false, waiting: VecDeque::new() };
+        self.state.lock().logs.entry(Topic::Launch(launch)).or_insert(log);
     }
 
     /// Opens a log for appending; part of a job.

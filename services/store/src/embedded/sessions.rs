@@ -1,8 +1,7 @@
 //! Session records: in memory, whole, with the file as what a restart begins from.
 //!
-//! A session that is asked for, and one that ends, is on disk before the caller is answered. The steps of a launch in between and
-//! when it was last used are visible at once and on disk within the flush time: an engine can tell them again, and a visitor waits
-//! for none of them.
+//! Every change is visible at once. That a session was asked for and that it is to end is on disk before the caller is answered. The
+//! steps of a launch in between, and when it was last used, come to the disk within the flush time: an engine can tell them again.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -81,11 +80,10 @@ impl Sessions {
         Ok(())
     }
 
-    /// Takes in a record that is in the file like this.
-    fn stored(&self, session: Session) {
+    fn put(&self, session: Session) {
         let session = Arc::new(session);
         let mut state = self.state.lock();
-        state.waiting.remove(&session.id);
+        state.waiting.insert(session.id);
         state.records.insert(session.id, Arc::clone(&session));
         self.tell(SessionChange::Put(session));
     }
@@ -143,13 +141,9 @@ impl Embedded {
 #[async_trait]
 impl SessionStore for Embedded {
     async fn put(&self, session: &Session) -> Result<(), StoreError> {
-        let (sessions, session) = (Arc::clone(self.sessions()?), session.clone());
-        let write = move |tx: &mut Tx<'_>| {
-            tx.put(SESSIONS, &session.id.to_string(), &session)?;
-            tx.after(move || sessions.stored(session));
-            Ok(())
-        };
-        self.inner.writer.run(write).await
+        self.sessions()?.put(session.clone());
+        // Who asked follows the launch meanwhile, and many launches share one flush.
+        self.inner.writer.settled().await
     }
 
     async fn get(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
