@@ -62,26 +62,19 @@ impl Queue for Embedded {
     }
 
     async fn find(&self, key: &ImageKey) -> Result<Option<BuildRecord>, StoreError> {
-        let key = key.clone();
-        self.inner
-            .writer
-            .read(move |txn| {
-                let keys = txn.open_table(KEYS).map_err(unavailable)?;
-                let Some(id) = tables::read::<BuildId>(&keys, key.as_str())? else { return Ok(None) };
-                let builds = txn.open_table(BUILDS).map_err(unavailable)?;
-                Ok(tables::read::<StoredBuild>(&builds, &id.to_string())?.map(|build| build.record))
-            })
-            .await
+        self.inner.writer.look(|txn| {
+            let keys = txn.open_table(KEYS).map_err(unavailable)?;
+            let Some(id) = tables::read::<BuildId>(&keys, key.as_str())? else { return Ok(None) };
+            let builds = txn.open_table(BUILDS).map_err(unavailable)?;
+            Ok(tables::read::<StoredBuild>(&builds, &id.to_string())?.map(|build| build.record))
+        })
     }
 
     async fn get(&self, id: BuildId) -> Result<Option<BuildRecord>, StoreError> {
-        self.inner
-            .writer
-            .read(move |txn| {
-                let builds = txn.open_table(BUILDS).map_err(unavailable)?;
-                Ok(tables::read::<StoredBuild>(&builds, &id.to_string())?.map(|build| build.record))
-            })
-            .await
+        self.inner.writer.look(|txn| {
+            let builds = txn.open_table(BUILDS).map_err(unavailable)?;
+            Ok(tables::read::<StoredBuild>(&builds, &id.to_string())?.map(|build| build.record))
+        })
     }
 
     async fn claim(&self, worker: &WorkerId, wait: Duration) -> Result<Option<Claimed>, StoreError> {

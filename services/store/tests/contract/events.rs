@@ -1,7 +1,7 @@
 //! The event log's contract.
 
 use bindery_core::seams::StoreError;
-use bindery_core::{EventBody, EventId, Fault, Fence, Topic};
+use bindery_core::{EventBody, EventId, Fault, Fence, LaunchId, Topic};
 use bindery_store::Config;
 use futures::StreamExt as _;
 
@@ -11,6 +11,7 @@ use crate::harness::{
 
 on_both!(
     ids_have_no_gaps_when_many_append_at_once,
+    a_launch_begins_with_its_first_word,
     an_append_is_all_or_none_and_in_order,
     fifty_followers_joining_at_any_time_see_every_event_once_in_order,
     a_topic_that_does_not_exist_yet_is_waited_for,
@@ -50,6 +51,19 @@ async fn ids_have_no_gaps_when_many_append_at_once(place: Place) {
         let expected: Vec<_> = (0..10).map(|number| format!("{writer} {number}\n")).collect();
         assert_eq!(mine.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>(), expected);
     }
+    stores.close().await;
+}
+
+async fn a_launch_begins_with_its_first_word(place: Place) {
+    let stores = place.open().await;
+    let launch = LaunchId::new();
+    let topic = Topic::Launch(launch);
+    let (first, second) =
+        (stores.events.begin(launch, line("first")), stores.events.append(topic, vec![line("second"), end()], None));
+    let (first, second) = futures::join!(first, second);
+    assert_eq!((first.unwrap(), second.unwrap()), ((), EventId(3)));
+    let texts: Vec<_> = all_events(&stores, topic).await.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["first\n", "second\n", &end().message]);
     stores.close().await;
 }
 

@@ -1,6 +1,10 @@
 //! Each way to fail is one `failed` event, and disturbs nobody else.
 
-use bindery_core::Fault;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bindery_core::seams::{SessionStore, SessionWatch, StoreError};
+use bindery_core::{Fault, Session, SessionEvent, SessionId, SessionState, StopReason, Timestamp};
 use bindery_web::Config;
 
 use crate::client::{Frame, output, send};
@@ -202,4 +206,52 @@ async fn one_visitors_failure_is_not_anothers() {
     failure(&bad.events_to_the_end().await);
     wanted.ready(&first).await;
     assert_eq!(good.events_to_the_end().await.last().unwrap().phase(), "ready");
+}
+
+/// Session records that cannot be made durable.
+struct FullDisk(Arc<dyn SessionStore>);
+
+#[async_trait]
+impl SessionStore for FullDisk {
+    async fn put(&self, session: &Session) -> Result<(), StoreError> {
+        self.0.put(session).await?;
+        Err(StoreError::Unavailable("no space left on device".to_owned()))
+    }
+
+    async fn get(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.0.get(id).await
+    }
+
+    async fn list(&self) -> Result<Vec<Session>, StoreError> {
+        self.0.list().await
+    }
+
+    async fn apply(&self, id: SessionId, event: SessionEvent) -> Result<Session, StoreError> {
+        self.0.apply(id, event).await
+    }
+
+    async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+        self.0.touch(seen).await
+    }
+
+    async fn remove(&self, id: SessionId) -> Result<(), StoreError> {
+        self.0.remove(id).await
+    }
+
+    async fn watch(&self) -> Result<SessionWatch, StoreError> {
+        self.0.watch().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_cannot_be_recorded_is_told_and_ended() {
+    let config = Config { linger_seconds: 0, ..Config::default() };
+    let site = Site::over(config, Vec::new(), |sessions| Arc::new(FullDisk(sessions))).await;
+    let mut stream = site.watch("/build/gh/owner/name/HEAD").await;
+    site.claim().await.built().await;
+    let events = stream.events_to_the_end().await;
+    let failed = failure(&events);
+    assert_eq!(failed.value()["fault"]["by"], "us", "{failed:?}");
+    let states: Vec<_> = site.stores.sessions.list().await.unwrap().into_iter().map(|session| session.state).collect();
+    assert_eq!(states, [SessionState::Stopped { reason: StopReason::LaunchFailed }]);
 }

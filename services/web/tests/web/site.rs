@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bindery_core::seams::{ContentProvider, FetchReport};
+use bindery_core::seams::{ContentProvider, FetchReport, SessionStore};
 use bindery_core::{Fault, RepoSpec, ResolvedRef, Tree};
 use bindery_store::Stores;
 use bindery_web::{Check, Config, Metrics, Probe, Seams, Web};
@@ -92,6 +92,15 @@ impl Site {
     }
 
     pub(crate) async fn with(config: Config, parts: Vec<Part>) -> Self {
+        Self::over(config, parts, |sessions| sessions).await
+    }
+
+    /// One whose web role sees the session records through something.
+    pub(crate) async fn over(
+        config: Config,
+        parts: Vec<Part>,
+        through: impl FnOnce(Arc<dyn SessionStore>) -> Arc<dyn SessionStore>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let stores = bindery_store::open_embedded(&dir.path().join("bindery.redb"), &bindery_store::Config::default())
             .await
@@ -101,7 +110,7 @@ impl Site {
             content: Arc::clone(&asked) as _,
             queue: Arc::clone(&stores.queue),
             events: Arc::clone(&stores.events),
-            sessions: Arc::clone(&stores.sessions),
+            sessions: through(Arc::clone(&stores.sessions)),
             provenances: Arc::clone(&stores.provenances),
         };
         let checks = parts.into_iter().map(|part| Arc::new(part) as Arc<dyn Check>).collect();
