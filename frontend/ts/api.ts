@@ -879,6 +879,15 @@ export interface operations {
                     "application/json": components["schemas"]["Build"];
                 };
             };
+            /** @description Not shown here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description No such build */
             404: {
                 headers: {
@@ -977,6 +986,15 @@ export interface operations {
                     "application/vnd.cyclonedx+json": Record<string, never>;
                 };
             };
+            /** @description Not shown here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description No such build, or no list */
             404: {
                 headers: {
@@ -1017,6 +1035,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description Not shown here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description No such build */
@@ -1064,6 +1091,15 @@ export interface operations {
                     "application/x-ndjson": components["schemas"]["LogEvent"];
                 };
             };
+            /** @description Not shown here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description No such build */
             404: {
                 headers: {
@@ -1097,6 +1133,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            /** @description Not shown here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description No such build, or nothing to show of that name */
@@ -1141,6 +1186,15 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
+            /** @description Not shown here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description No such build, or no plan yet */
             404: {
                 headers: {
@@ -1181,6 +1235,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Provenance"];
+                };
+            };
+            /** @description Not shown here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description No such build, or none yet */

@@ -148,7 +148,7 @@ async fn a_private_repository_is_launched_where_the_site_says_so_and_its_credent
         assert_eq!(leaks(&std::fs::read(&file).unwrap_or_default()), None, "{} has the credential", file.display());
     }
 
-    // Who changed their mind serves no image that was built before.
+    // Who changed their mind serves no image that was built before, and tells nothing of how it was.
     open.kill_all();
     open.set("WEB__PRIVATE_OK", "false");
     open.serve().await.unwrap();
@@ -156,4 +156,10 @@ async fn a_private_repository_is_launched_where_the_site_says_so_and_its_credent
         let refused = open.visit(&repository, &reference).await.unwrap();
         assert_eq!(refused.last().unwrap().data["fault"]["code"], "repository-private", "{reference}: {refused:#?}");
     }
+    for path in ["", "/log", "/log?format=json", "/plan", "/provenance"] {
+        assert_eq!(reqwest::get(open.url(&format!("builds/{build}{path}"))).await.unwrap().status(), 403, "{path}");
+    }
+    let resumed = format!("{}?last_event_id={build}.1", open.build_url(&repository, "main"));
+    let refused = events::read(&resumed, VISIT).await.unwrap();
+    assert_eq!(refused.last().unwrap().data["fault"]["code"], "repository-private", "{refused:#?}");
 }

@@ -122,6 +122,10 @@ impl HostedContent {
     }
 
     async fn fetch_resolved(&self, resolved: &ResolvedRef) -> Result<(Arc<dyn Tree>, FetchReport), Error> {
+        // It was asked for while the site served such.
+        if resolved.private && !self.shared.config.private_ok {
+            return Err(Error::RepositoryPrivate);
+        }
         let known = self.refs.whereabouts(resolved.repo_url.as_str());
         let shared = Arc::clone(&self.shared);
         let limit = shared.config.fetch_time();

@@ -107,6 +107,10 @@ async fn where_private_repositories_are_not_served_nothing_of_them_is_told() {
         assert!(!told.contains("walrus") && !told.contains("hunter2"), "{told}");
         assert!(refused.hint.unwrap().contains("web.private_ok"));
     }
+    // Nor is it fetched for a build that was asked for while it was served.
+    let before = Keeper::new(&[&server], |_| {});
+    let resolved = before.content.resolve(&git_spec(&format!("{}/r", server.url()), "main")).await.unwrap();
+    assert_eq!(fault(site.content.fetch(&resolved).await).code, "repository-private");
     let missing = fault(site.content.resolve(&git_spec(&format!("{}/none", server.url()), "main")).await);
     assert_eq!(missing.code, "repository-not-found");
     assert_eq!(server.requests().packs, 0);

@@ -28,12 +28,16 @@ pub(crate) const PAGE: usize = 1000;
             (String = "text/plain"),
             (wire::Archived = "application/x-ndjson"),
         )),
+        (status = 403, description = "Not shown here", content_type = "text/html", body = String),
         (status = 404, description = "No such build", content_type = "text/html", body = String),
     ),
 )]
 /// `GET /builds/<id>/log`: every line so far, as plain text, streamed in pages. With `?format=json`, every event, one to a line.
 pub(crate) async fn log(request: HttpRequest, web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
-    let Some((id, _)) = find(&web, &id).await else { return pages::not_found(&web) };
+    let (id, _) = match find(&web, &id).await {
+        Ok(found) => found,
+        Err(refusal) => return refusal,
+    };
     let web = web.into_inner();
     if query_value(request.query_string(), "format").as_deref() == Some("json") {
         return json_log(web, id);
@@ -78,6 +82,7 @@ fn line(event: &Event) -> String {
     params(("id" = String, Path, description = "The build's id")),
     responses(
         (status = 200, description = "The record", body = Provenance),
+        (status = 403, description = "Not shown here", content_type = "text/html", body = String),
         (status = 404, description = "No such build, or none yet", content(
             (Said = "application/json"),
             (String = "text/html"),
@@ -99,6 +104,7 @@ pub(crate) async fn provenance(web: web::Data<Web>, id: web::Path<String>) -> Ht
     params(("id" = String, Path, description = "The build's id")),
     responses(
         (status = 200, description = "The list", content_type = "application/vnd.cyclonedx+json", body = Object),
+        (status = 403, description = "Not shown here", content_type = "text/html", body = String),
         (status = 404, description = "No such build, or no list", content(
             (Said = "application/json"),
             (String = "text/html"),
@@ -119,7 +125,7 @@ pub(crate) async fn bill_of_materials(web: web::Data<Web>, id: web::Path<String>
 }
 
 async fn recorded(web: &web::Data<Web>, id: &str) -> Result<Provenance, HttpResponse> {
-    let Some((id, record)) = find(web, id).await else { return Err(pages::not_found(web)) };
+    let (id, record) = find(web, id).await?;
     match web.provenances.provenance(id).await {
         Ok(Some(provenance)) => Ok(provenance),
         Ok(None) => Err(missing(match record.state {
@@ -144,12 +150,16 @@ fn missing(message: &str) -> HttpResponse {
     params(("id" = String, Path, description = "The build's id")),
     responses(
         (status = 200, description = "The build", body = Build),
+        (status = 403, description = "Not shown here", content_type = "text/html", body = String),
         (status = 404, description = "No such build", content_type = "text/html", body = String),
     ),
 )]
 /// `GET /builds/<id>`: what was asked for and what became of it.
 pub(crate) async fn record(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
-    let Some((_, record)) = find(&web, &id).await else { return pages::not_found(&web) };
+    let (_, record) = match find(&web, &id).await {
+        Ok(found) => found,
+        Err(refusal) => return refusal,
+    };
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(summary(&record, &web))
 }
 
@@ -211,7 +221,17 @@ pub(crate) fn summary(record: &BuildRecord, web: &Web) -> Build {
     }
 }
 
-pub(crate) async fn find(web: &Web, id: &str) -> Option<(BuildId, bindery_core::BuildRecord)> {
+/// The build of that id as everybody may see it; or the answer to whoever may not, or asks for none.
+pub(crate) async fn find(web: &Web, id: &str) -> Result<(BuildId, BuildRecord), HttpResponse> {
+    let Some((id, record)) = any(web, id).await else { return Err(pages::not_found(web)) };
+    match web.policy.shown(&record.request.resolved) {
+        Ok(()) => Ok((id, record)),
+        Err(fault) => Err(pages::forbidden(web, &fault)),
+    }
+}
+
+/// The build of that id as the operator may see it.
+pub(crate) async fn any(web: &Web, id: &str) -> Option<(BuildId, BuildRecord)> {
     let id: BuildId = id.parse().ok()?;
     let record = web.queue.get(id).await.ok()??;
     Some((id, record))

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::builds::find;
 use crate::error::Unavailable;
-use crate::{Web, pages, plan};
+use crate::{Web, plan};
 
 /// How many earlier builds an estimate looks at.
 const LOOKED_AT: usize = 12;
@@ -42,8 +42,7 @@ impl Web {
         match named.first() {
             Some(record) => {
                 let mut records = self.queue.of_repository(&record.request.resolved.identity, limit).await?;
-                // Built while the site served them to everybody, which it may no longer do.
-                records.retain(|record| self.config.private_ok || !record.request.resolved.private);
+                records.retain(|record| self.policy.shown(&record.request.resolved).is_ok());
                 Ok(records)
             }
             None => Ok(Vec::new()),
@@ -126,13 +125,17 @@ struct Estimate {
     params(("id" = String, Path, description = "The build's id")),
     responses(
         (status = 200, description = "What earlier builds of the repository say", body = Estimate),
+        (status = 403, description = "Not shown here", content_type = "text/html", body = String),
         (status = 404, description = "No such build", content_type = "text/html", body = String),
         (status = 503, description = "The service's records cannot be read now", body = Unavailable),
     ),
 )]
 /// `GET /builds/<id>/estimate`: how long such a build usually takes, and since when this one is at work.
 pub(crate) async fn usually(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
-    let Some((id, record)) = find(&web, &id).await else { return pages::not_found(&web) };
+    let (id, record) = match find(&web, &id).await {
+        Ok(found) => found,
+        Err(refusal) => return refusal,
+    };
     let told = async {
         let began = web.began(id).await?;
         let so_far = began.map(|began| Timestamp::now().since(began).as_millis());

@@ -9,11 +9,11 @@ use bindery_core::EventBody;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag};
 use serde_json::{Map, Value, json};
 
+use crate::Web;
 use crate::builds::find;
 use crate::error::{Said, Unavailable};
 use crate::plan::first_in_log;
 use crate::stream::query_value;
-use crate::{Web, pages};
 
 /// How deep elements may be in each other; what is deeper is told as its text.
 const DEPTH: usize = 24;
@@ -28,6 +28,7 @@ const DEPTH: usize = 24;
     ),
     responses(
         (status = 200, description = "Its cells", body = Object),
+        (status = 403, description = "Not shown here", content_type = "text/html", body = String),
         (status = 404, description = "No such build, or nothing to show of that name", content(
             (Said = "application/json"),
             (String = "text/html"),
@@ -37,7 +38,10 @@ const DEPTH: usize = 24;
 )]
 /// `GET /builds/<id>/notebook?path=…`.
 pub(crate) async fn notebook(request: HttpRequest, web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
-    let Some((id, _)) = find(&web, &id).await else { return pages::not_found(&web) };
+    let (id, _) = match find(&web, &id).await {
+        Ok(found) => found,
+        Err(refusal) => return refusal,
+    };
     let path = query_value(request.query_string(), "path").unwrap_or_default();
     let kept = |body: &EventBody| body.notebooks.clone();
     match first_in_log(&web, id, kept).await {

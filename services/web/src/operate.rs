@@ -8,7 +8,7 @@ use bindery_core::{EventBody, Fault};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::builds::{Build, find, summary};
+use crate::builds::{Build, any, summary};
 use crate::error::{Said, Unavailable};
 use crate::gate::is_operator;
 use crate::stream::query_value;
@@ -77,12 +77,12 @@ pub(crate) async fn cancel(request: HttpRequest, web: web::Data<Web>, id: web::P
     if let Some(refusal) = refuse(&request, &web) {
         return refusal;
     }
-    let Some((id, _)) = find(&web, &id).await else { return pages::not_found(&web) };
+    let Some((id, _)) = any(&web, &id).await else { return pages::not_found(&web) };
     let fault = Fault::us("cancelled", "The operator ended this build.").hint("Try again later.");
     match web.queue.cancel(id, fault.clone(), EventBody::failed(fault)).await {
         Ok(true) => {
             tracing::info!(build = %id, "build cancelled by the operator");
-            match find(&web, &id.to_string()).await {
+            match any(&web, &id.to_string()).await {
                 Some((_, record)) => HttpResponse::Ok().json(summary(&record, &web)),
                 None => HttpResponse::NoContent().finish(),
             }

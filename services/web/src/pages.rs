@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bindery_core::{AsOf, Provider, RepoSpec, SpecError, Timestamp};
+use bindery_core::{AsOf, Fault, Provider, RepoSpec, SpecError, Timestamp};
 use bindery_frontend::{AboutPage, ErrorPage, FormValues, HomePage, LoadingPage, Shell};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -162,6 +162,12 @@ pub(crate) fn not_found(web: &Web) -> HttpResponse {
 /// The answer to someone of a network that is not served.
 pub(crate) fn banned(web: &Web, network: &str) -> HttpResponse {
     error_page(web, StatusCode::FORBIDDEN, "You are not served here", &gate::banned(network).message, None)
+}
+
+/// The answer to someone who asks for what is not shown here.
+pub(crate) fn forbidden(web: &Web, fault: &Fault) -> HttpResponse {
+    let title = "This repository is not served here";
+    error_page(web, StatusCode::FORBIDDEN, title, &fault.message, fault.hint.as_deref())
 }
 
 /// The default route.

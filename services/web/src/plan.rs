@@ -6,9 +6,9 @@ use bindery_core::seams::StoreError;
 use bindery_core::{BuildId, BuildState, EventBody, EventId, Topic};
 use serde_json::Value;
 
+use crate::Web;
 use crate::builds::{PAGE, find};
 use crate::error::{Said, Unavailable};
-use crate::{Web, pages};
 
 #[utoipa::path(
     get, path = "/builds/{id}/plan", tag = "builds", operation_id = "readPlan",
@@ -16,6 +16,7 @@ use crate::{Web, pages};
     params(("id" = String, Path, description = "The build's id")),
     responses(
         (status = 200, description = "The plan", body = Object),
+        (status = 403, description = "Not shown here", content_type = "text/html", body = String),
         (status = 404, description = "No such build, or no plan yet", content(
             (Said = "application/json"),
             (String = "text/html"),
@@ -25,7 +26,10 @@ use crate::{Web, pages};
 )]
 /// The plan, from the build's log; 404 with a word on why while there is none.
 pub(crate) async fn plan(web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
-    let Some((id, record)) = find(&web, &id).await else { return pages::not_found(&web) };
+    let (id, record) = match find(&web, &id).await {
+        Ok(found) => found,
+        Err(refusal) => return refusal,
+    };
     match in_log(&web, id).await {
         Ok(Some(plan)) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(plan),
         Ok(None) => {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bindery_core::{Fault, Network, RepoSpec};
+use bindery_core::{Fault, Network, RepoSpec, ResolvedRef};
 use regex::{RegexSet, RegexSetBuilder};
 
 use crate::{Config, Error};
@@ -12,6 +12,7 @@ pub(crate) struct Policy {
     networks: Vec<Network>,
     banned: RegexSet,
     allowed: RegexSet,
+    private_ok: bool,
 }
 
 impl Policy {
@@ -20,6 +21,7 @@ impl Policy {
             networks: config.ban_networks.clone(),
             banned: compile("web.banned_specs", &config.banned_specs)?,
             allowed: compile("web.allowed_specs", &config.allowed_specs)?,
+            private_ok: config.private_ok,
         })
     }
 
@@ -34,10 +36,21 @@ impl Policy {
     }
 
     /// Once it is known which repository a link means: under whatever name, it is the same. A ban wins.
-    pub(crate) fn repository(&self, spec: &RepoSpec, identity: &str) -> Result<(), Fault> {
+    pub(crate) fn repository(&self, resolved: &ResolvedRef) -> Result<(), Fault> {
+        self.shown(resolved)?;
+        let ResolvedRef { spec, identity, .. } = resolved;
         let is_allowed =
             self.allowed.is_empty() || self.allowed.is_match(&link(spec)) || self.allowed.is_match(identity);
         if self.banned.is_match(identity) || !is_allowed { Err(refusal(spec)) } else { Ok(()) }
+    }
+
+    /// Whether anything of it is told: it may have been built while the site served private repositories, which it may no longer do.
+    pub(crate) fn shown(&self, resolved: &ResolvedRef) -> Result<(), Fault> {
+        if self.private_ok || !resolved.private {
+            return Ok(());
+        }
+        let fault = Fault::user("repository-private", "This repository is not public, and such are not shown here.");
+        Err(fault.hint("Its operator can set web.private_ok."))
     }
 }
 
@@ -64,7 +77,7 @@ pub(crate) fn compile(setting: &'static str, patterns: &[String]) -> Result<Rege
 mod tests {
     use super::Policy;
     use crate::Config;
-    use bindery_core::RepoSpec;
+    use bindery_core::{RepoSpec, ResolvedRef};
 
     fn is_served(banned: &[&str], allowed: &[&str], link: &str, identity: &str) -> bool {
         let list = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
@@ -72,7 +85,34 @@ mod tests {
         let policy = Policy::new(&config).unwrap();
         let (provider, raw) = link.split_once('/').unwrap();
         let spec = RepoSpec::parse(provider, raw).unwrap();
-        policy.link(&spec).is_ok() && policy.repository(&spec, identity).is_ok()
+        policy.link(&spec).is_ok() && policy.repository(&resolved(spec, identity, false)).is_ok()
+    }
+
+    fn resolved(spec: RepoSpec, identity: &str, private: bool) -> ResolvedRef {
+        ResolvedRef {
+            spec,
+            repo_url: "https://example.org/r".parse().unwrap(),
+            revision: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            identity: identity.to_owned(),
+            ref_url: String::new(),
+            pinned: None,
+            private,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_private_repository_is_shown_and_served_only_where_the_site_says_so() {
+        let spec = RepoSpec::parse("gh", "owner/name/main").unwrap();
+        for (private, private_ok, expected) in
+            [(false, false, None), (false, true, None), (true, true, None), (true, false, Some("repository-private"))]
+        {
+            let policy = Policy::new(&Config { private_ok, ..Config::default() }).unwrap();
+            let resolved = resolved(spec.clone(), "https://example.org/r", private);
+            for refusal in [policy.shown(&resolved), policy.repository(&resolved)] {
+                assert_eq!(refusal.err().map(|fault| fault.code).as_deref(), expected, "{private} {private_ok}");
+            }
+        }
     }
 
     #[test]

@@ -36,8 +36,7 @@ pub(crate) async fn page(request: HttpRequest, web: web::Data<Web>) -> HttpRespo
         return HttpResponse::Found().insert_header((LOCATION, format!("{base}{}", path(&spec)))).finish();
     }
     if let Err(fault) = web.policy.link(&spec) {
-        let title = "This repository is not served here";
-        return pages::error_page(&web, StatusCode::FORBIDDEN, title, &fault.message, None);
+        return pages::forbidden(&web, &fault);
     }
     match web.repository_page(&spec).await {
         Ok(page) => pages::respond(StatusCode::OK, &page.shell.nonce, web.pages.render_repository(&page)),

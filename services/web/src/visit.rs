@@ -223,7 +223,7 @@ impl Web {
         let Some(record) = self.queue.get(id).await? else { return Ok(None) };
         let resolved = &record.request.resolved;
         self.policy.link(&resolved.spec)?;
-        self.policy.repository(&resolved.spec, &resolved.identity)?;
+        self.policy.repository(resolved)?;
         Ok(Some((record, event)))
     }
 
@@ -237,7 +237,7 @@ impl Web {
         };
         self.policy.link(&spec)?;
         let resolved = self.content.resolve(&spec).await?;
-        self.policy.repository(&spec, &resolved.identity)?;
+        self.policy.repository(&resolved)?;
         Ok(BuildRequest::new(resolved, as_of, &self.recipe))
     }
 

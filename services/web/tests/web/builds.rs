@@ -1,8 +1,11 @@
 //! What a build leaves behind at its permanent address.
 
-use bindery_core::{BaseRecord, Provenance, Topic};
+use bindery_core::seams::ContentProvider as _;
+use bindery_core::{BaseRecord, BuildRequest, EventBody, Phase, Provenance, RepoSpec, ResolvedRef, Topic};
+use bindery_web::Config;
 use serde_json::{Value, json};
 
+use crate::client::send;
 use crate::site::Site;
 
 fn provenance(bill: Option<Value>) -> Provenance {
@@ -56,5 +59,58 @@ async fn a_build_that_does_not_exist_has_none() {
     for what in ["provenance", "bill-of-materials"] {
         let answer = site.get(&format!("/builds/b-00000000000000000000000000000000/{what}")).await;
         assert_eq!(answer.status, 404, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_of_a_build_of_a_private_repository_once_the_site_serves_no_such() {
+    for private_ok in [true, false] {
+        let api_token = Some(bindery_core::Secret::new("s3cret"));
+        let config = Config { private_ok, api_token, linger_seconds: 0, ..Config::default() };
+        let site = Site::with(config, Vec::new()).await;
+        let _launcher = site.launcher();
+        let spec = RepoSpec::parse("gh", "owner/walrus/main").unwrap();
+        let resolved = ResolvedRef { private: true, ..site.asked.resolve(&spec).await.unwrap() };
+        let request = BuildRequest::new(resolved, None, "test");
+        site.stores.queue.submit(&request, EventBody::message(Phase::Waiting, "Waiting")).await.unwrap();
+        let job = site.claim().await;
+        let Topic::Build(id) = job.topic() else { unreachable!() };
+        let notebooks = json!({"canary.ipynb": {"language": "python", "cells": [{"kind": "code", "text": "canary"}]}});
+        let fetched = EventBody { notebooks: Some(notebooks), ..EventBody::message(Phase::Fetching, "canary") };
+        job.say(vec![fetched, EventBody::planned(json!({"steps": ["canary"]}))]).await;
+        site.stores.provenances.keep(id, &provenance(Some(json!({"components": "canary"})))).await.unwrap();
+        job.built().await;
+
+        let below = [
+            "",
+            "/log",
+            "/log?format=json",
+            "/plan",
+            "/notebook?path=canary.ipynb",
+            "/estimate",
+            "/provenance",
+            "/bill-of-materials",
+        ];
+        for path in below {
+            let answer = site.get(&format!("/builds/{id}{path}")).await;
+            assert_eq!(answer.status, if private_ok { 200 } else { 403 }, "{path}");
+            let text = answer.text().await;
+            // Whoever may not see it reads why, and nothing of it.
+            assert_eq!(text.contains("not public"), !private_ok, "{path}: {text}");
+            assert!(private_ok || !(text.contains("canary") || text.contains("owner/walrus")), "{path}: {text}");
+        }
+        // Nor on the stream, to one who was watching; which answers in the words of a new visit.
+        let resume = format!("/build/gh/owner/walrus/main?last_event_id={id}.1");
+        let told = site.watch(&resume).await.events_to_the_end().await;
+        let last = told.last().unwrap();
+        if private_ok {
+            assert_eq!(last.phase(), "ready", "{told:?}");
+        } else {
+            assert_eq!((told.len(), last.value()["fault"]["code"].as_str()), (1, Some("repository-private")));
+            assert_eq!(last.value()["status_code"], 403);
+        }
+        // The operator ends builds of it all the same: this one has ended.
+        let operator = [("authorization", "Bearer s3cret")];
+        assert_eq!(send(site.address, "DELETE", &format!("/builds/{id}"), &operator).await.status, 409);
     }
 }
