@@ -69,6 +69,12 @@ impl Registry {
         format!("http://{}", self.address)
     }
 
+    /// `127.0.0.1:port`, as names of its images begin.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.address.to_string()
+    }
+
     /// The digests of what was sent to it so far, in order. What it has is not sent again.
     ///
     /// # Errors

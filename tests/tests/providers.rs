@@ -1,5 +1,5 @@
 //! Every provider, from a link to a running session that has its files: the forges against a git server over HTTP, the archives
-//! against a server that answers in their forms. Prints a row for each.
+//! against a server that answers in their forms, images against a registry. Prints a row for each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use bindery_tests::engine::{Engine, unique};
 use bindery_tests::events::{self, Told};
 use bindery_tests::git_server::GitServer;
 use bindery_tests::packed::{member, tar_entry, tar_gz, zip};
+use bindery_tests::registry::Registry;
 use bindery_tests::repos::{Repo, file};
 use bindery_tests::service::{Service, VISIT, encode};
 use futures::StreamExt as _;
@@ -37,12 +38,14 @@ struct World {
     root: tempfile::TempDir,
     git: GitServer,
     archive: Answers,
+    registry: Registry,
 }
 
 impl World {
-    fn new() -> Self {
+    async fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        Self { git: GitServer::start(root.path()).unwrap(), archive: Answers::start().unwrap(), root }
+        let registry = Registry::start().await.unwrap();
+        Self { git: GitServer::start(root.path()).unwrap(), archive: Answers::start().unwrap(), registry, root }
     }
 
     /// A repository with one commit; its address and the commit.
@@ -83,6 +86,27 @@ impl World {
             ),
             forge("git", "any/where", "topic", &format!("{address}/topic"), &format!("{address}/"), ""),
         ]
+    }
+
+    /// An image with a notebook server, in the registry and nowhere else.
+    fn image(&self, engine: &Engine) -> Row {
+        let name = format!("{}/team/notebook", self.registry.authority());
+        let file = self.root.path().join("which.txt");
+        std::fs::write(&file, "image").unwrap();
+        let made = engine.docker(&["create", &engine.base_image]).unwrap();
+        let home = format!("{}:/home/jovyan/which.txt", made.trim());
+        engine.docker(&["cp", file.to_str().unwrap(), &home]).unwrap();
+        engine.docker(&["commit", made.trim(), &format!("{name}:1")]).unwrap();
+        engine.docker(&["rm", made.trim()]).unwrap();
+        let digest = push(engine, &format!("{name}:1"));
+        Row {
+            provider: "image",
+            spec: encode(&format!("{name}:1")),
+            pinned: encode(&format!("{name}@{digest}")),
+            repo_url: format!("https://{name}"),
+            ref_url: format!("https://{name}"),
+            content: "image".to_owned(),
+        }
     }
 
     fn archives(&self) -> Vec<Row> {
@@ -223,7 +247,12 @@ impl World {
 
     /// A service to which these servers are every provider's.
     async fn serve(&self, engine: &Engine) -> Service {
-        let mut service = Service::new(engine, &[self.git.authority(), self.archive.authority()]).unwrap();
+        let registry = self.registry.authority();
+        let hosts = [self.git.authority(), self.archive.authority(), registry.clone()];
+        let mut service = Service::new(engine, &hosts).unwrap();
+        // Which images are launched is no question of which Dockerfiles are built.
+        service.set("BUILD__DOCKERFILE_POLICY", "none");
+        service.set("CONTENT__IMAGES", &format!("[\"{registry}/team/*\"]"));
         for (forge, directory) in
             [("GITHUB", "gh"), ("GITLAB", "gl"), ("CODEBERG", "cb"), ("BITBUCKET", "bb"), ("GIST", "gist")]
         {
@@ -235,6 +264,14 @@ impl World {
         service.serve().await.unwrap();
         service
     }
+}
+
+/// Sends an image to its registry, so that the engine has it no more; its digest there.
+fn push(engine: &Engine, name: &str) -> String {
+    let said = engine.docker(&["push", name]).unwrap();
+    engine.docker(&["rmi", name]).unwrap();
+    let digest = said.split_once("digest: ").and_then(|(_, rest)| rest.split_whitespace().next());
+    digest.unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
 async fn json_at(url: &str) -> Value {
@@ -272,9 +309,9 @@ async fn launch(service: &Service, row: &Row) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_provider_resolves_builds_and_launches() {
     let Some(engine) = Engine::find("every_provider_resolves_builds_and_launches") else { return };
-    let world = World::new();
+    let world = World::new().await;
     let service = world.serve(&engine).await;
-    let rows: Vec<Row> = world.forges().into_iter().chain(world.archives()).collect();
+    let rows: Vec<Row> = world.forges().into_iter().chain(world.archives()).chain([world.image(&engine)]).collect();
 
     // None is left out: those that are offered are those that are visited.
     let offered = json_at(&service.url("api/repoproviders")).await;
@@ -308,4 +345,40 @@ async fn every_provider_resolves_builds_and_launches() {
         assert!(!phases.contains_key("building"), "{link} is built already: {told:#?}");
     }
     assert_eq!(world.git.requests().packs, packs, "what is built is not fetched again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_cannot_be_launched_is_said_to_be_so() {
+    let Some(engine) = Engine::find("an_image_that_cannot_be_launched_is_said_to_be_so") else { return };
+    let world = World::new().await;
+    let service = world.serve(&engine).await;
+    let registry = world.registry.authority();
+    // One file, and nothing that could be started.
+    let bundle = world.root.path().join("bundle.tar.gz");
+    std::fs::write(&bundle, tar_gz(&[tar_entry("a.txt", tar::EntryType::Regular, "", b"a")])).unwrap();
+    let empty = format!("{registry}/team/empty:1");
+    engine.docker(&["import", bundle.to_str().unwrap(), &empty]).unwrap();
+    push(&engine, &empty);
+    // One that runs, and is no server.
+    let other = format!("{registry}/team/other:1");
+    let made = engine.docker(&["create", "--entrypoint", "true", &engine.base_image]).unwrap();
+    engine.docker(&["commit", "--change", "ENTRYPOINT [\"true\"]", made.trim(), &other]).unwrap();
+    engine.docker(&["rm", made.trim()]).unwrap();
+    push(&engine, &other);
+
+    for (image, code, status) in [
+        (format!("{registry}/others/x:1"), "not-allowed", json!(403)),
+        ("quay.io/jupyter/base-notebook:latest".to_owned(), "not-allowed", json!(403)),
+        (format!("{registry}/team/none:1"), "repository-not-found", json!(404)),
+        // Of these more can be said only once they have been pulled and tried.
+        (empty, "server-missing", Value::Null),
+        (other, "server-exited", Value::Null),
+    ] {
+        let told = events::read(&service.url(&format!("build/image/{}", encode(&image))), VISIT).await.unwrap();
+        let failed = told.last().unwrap();
+        assert_eq!((failed.phase(), &failed.data["status_code"]), ("failed", &status), "{image}: {told:#?}");
+        let fault = &failed.data["fault"];
+        assert_eq!(fault["code"], code, "{image}: {told:#?}");
+        assert!(!fault.to_string().contains("Dockerfile"), "nobody wrote one: {fault}");
+    }
 }

@@ -173,7 +173,8 @@ fn web(
         sessions: Arc::clone(&stores.sessions),
         provenances: Arc::clone(&stores.provenances),
     };
-    Ok(Web::new(config.web.clone(), wire::site(config)?.recipe(), seams, checks, metrics)?)
+    let settings = bindery_web::Config { images: !config.content.images.is_empty(), ..config.web.clone() };
+    Ok(Web::new(settings, wire::site(config)?.recipe(), seams, checks, metrics)?)
 }
 
 fn proxy_metrics(metrics: &Metrics, stats: &ProxyStats) {

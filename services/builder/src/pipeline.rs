@@ -9,7 +9,7 @@ use bindery_buildpacks::{
 use bindery_core::seams::{BuildJob, ContentProvider, ContextFile, ImageBuilder, ImageProbe, Leases, Registry};
 use bindery_core::{
     AsOf, BaseImage, BuildRequest, Date, EnvironmentKey, EventBody, Fault, ImageKey, ImageName, ImageRef, Phase,
-    Provenance, Secret, Timestamp, Tree, WorkerId,
+    Provenance, Provider, Secret, Timestamp, Tree, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -157,6 +157,8 @@ pub struct Wishes {
     pub build_args: Vec<(String, String)>,
     /// The versions to install: those of an image that was built before.
     pub lock: Option<Arc<Lock>>,
+    /// Which of repositories' own Dockerfiles are built, where that is not for the site to say.
+    pub dockerfiles: Option<DockerfileRules>,
     /// A repository without environment files is a fault.
     pub needs_environment: bool,
 }
@@ -250,7 +252,9 @@ impl Pipeline {
         };
         let session = wishes.session.clone();
         let lock = wishes.lock.clone();
-        let options = PlanOptions { cache_scope, as_of: wishes.as_of, session, lock, ..self.site.plan_options() };
+        let site = self.site.plan_options();
+        let dockerfiles = wishes.dockerfiles.clone().unwrap_or_else(|| site.dockerfiles.clone());
+        let options = PlanOptions { cache_scope, as_of: wishes.as_of, session, lock, dockerfiles, ..site };
         let mut planned = plan_on(tree, base.clone(), options.clone()).await?;
         if let Some(name) = self.site.r_base_image.as_ref().filter(|_| asks_for_r(&planned)) {
             base = bringing_r(self.images.base(name).await?);
@@ -286,8 +290,12 @@ impl Pipeline {
             commit: Some(resolved.revision.to_string()),
             committed: fetched.committed,
         };
-        let wishes = Wishes { as_of: day(request.as_of, fetched.committed)?, ..Wishes::default() };
-        self.build_tree(Order { tree, source, wishes, image }, leases, holder, report).await
+        // The Dockerfile that is built of an image is ours, and which images there may be is said elsewhere.
+        let is_image = resolved.spec.provider == Provider::Image;
+        let dockerfiles = is_image.then(DockerfileRules::default);
+        let wishes = Wishes { as_of: day(request.as_of, fetched.committed)?, dockerfiles, ..Wishes::default() };
+        let built = self.build_tree(Order { tree, source, wishes, image }, leases, holder, report).await;
+        built.map_err(|fault| if is_image { of_image(fault) } else { fault })
     }
 
     /// Builds the session image of a tree.
@@ -344,6 +352,15 @@ impl Pipeline {
         let progress = StepReporter::new(Arc::clone(report), None, Phase::Pushing, "push");
         Ok(Some(registry.push(image, progress).await?))
     }
+}
+
+/// What is said of a Dockerfile, said of an image of which nobody wrote one.
+fn of_image(fault: Fault) -> Fault {
+    let hint = match fault.code.as_str() {
+        "server-missing" => Some("The image must have jupyterlab or notebook on its PATH.".to_owned()),
+        _ => fault.hint,
+    };
+    Fault { file: None, line: None, hint, ..fault }
 }
 
 /// The day that is meant, where the commit was made at `committed`.

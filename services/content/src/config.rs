@@ -35,6 +35,8 @@ pub struct Config {
     pub osf_files_url: String,
     /// Software Heritage's server.
     pub swh_url: String,
+    /// Images that links may launch as they are: `registry/name`, with any tag, or `beginning*`. Of those that everybody may pull.
+    pub images: Vec<String>,
     /// Hosts (`host`: any port; or `host:port`: that port only) that may have private or loopback addresses and may be
     /// fetched by plain `http`. Everything else must be public and use a scheme of `allow_schemes`.
     pub allow_hosts: Vec<String>,
@@ -93,6 +95,7 @@ impl Default for Config {
             osf_url: "https://api.osf.io".to_owned(),
             osf_files_url: "https://files.osf.io".to_owned(),
             swh_url: "https://archive.softwareheritage.org".to_owned(),
+            images: Vec::new(),
             allow_hosts: Vec::new(),
             allow_schemes: vec!["https".to_owned()],
             credentials: Vec::new(),

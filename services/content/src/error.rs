@@ -27,6 +27,9 @@ pub enum Error {
         /// The scheme.
         scheme: String,
     },
+    /// The site does not launch images of that name.
+    #[error("{0} is none of the images that are launched here")]
+    ImageNotAllowed(String),
     /// No such name.
     #[error("the host {0} does not exist")]
     HostUnknown(String),
@@ -242,6 +245,9 @@ impl From<Error> for Fault {
                 "Use an https address. The operator of this service can change content.allow_schemes, or add {host} to \
                  content.allow_hosts."
             )),
+            Error::ImageNotAllowed(_) => {
+                Self::user("not-allowed", text).hint("The operator of this service can name it in content.images.")
+            }
             Error::HostUnknown(_) => Self::user("host-unknown", text).hint("Check the spelling of the address.").retry(true),
             Error::HostDown { .. } => Self::upstream("host-unreachable", text).hint("Try again in a few minutes."),
             Error::Tls { .. } => Self::upstream("host-not-trusted", text)

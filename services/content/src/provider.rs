@@ -81,7 +81,8 @@ impl Forges {
             | Provider::Hydroshare
             | Provider::Ckan
             | Provider::Osf
-            | Provider::Swh => return None,
+            | Provider::Swh
+            | Provider::Image => return None,
         })
     }
 

@@ -10,7 +10,7 @@
 //! | `git_ref.rs`, `repo_url.rs` | refs and addresses: grammars and canonical forms |
 //! | `resolved.rs` | a spec pinned to one commit, or to one version of a record |
 //! | `tree.rs` | a repository's content at that commit, read as objects, never checked out |
-//! | `image.rs` | images, their names, digests and keys |
+//! | `image.rs`, `image_reference.rs` | images, their names, digests and keys; images in registries as links name them |
 //! | `build.rs` | a build: request, record, lease |
 //! | `provenance.rs` | what an image was made of and how |
 //! | `session.rs` | a session: request, record; `session_state.rs` its state machine |
@@ -27,6 +27,7 @@ mod fault;
 mod git_ref;
 mod id;
 mod image;
+mod image_reference;
 mod network;
 mod provenance;
 mod provider;
@@ -49,6 +50,7 @@ pub use fault::{Fault, FaultBy};
 pub use git_ref::{GitRef, GitRefError};
 pub use id::{BuildId, IdError, LaunchId, SessionId};
 pub use image::{BaseImage, BuiltImage, EnvironmentKey, ImageKey, ImageName, ImageNameError, ImageRef};
+pub use image_reference::{ImageReference, ImageReferenceError, ImageVersion};
 pub use network::{Network, NetworkError};
 pub use provenance::{BaseRecord, Provenance};
 pub use provider::Provider;

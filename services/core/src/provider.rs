@@ -37,11 +37,13 @@ pub enum Provider {
     Osf,
     /// Software Heritage: `swh/<SWHID>`.
     Swh,
+    /// An image that is built already, in a registry: `image/<url-encoded reference>`.
+    Image,
 }
 
 impl Provider {
     /// Every provider, in the order a form lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Gh,
         Self::Gl,
         Self::Cb,
@@ -55,6 +57,7 @@ impl Provider {
         Self::Ckan,
         Self::Osf,
         Self::Swh,
+        Self::Image,
     ];
 
     /// The path prefix.
@@ -74,6 +77,7 @@ impl Provider {
             Self::Ckan => "ckan",
             Self::Osf => "osf",
             Self::Swh => "swh",
+            Self::Image => "image",
         }
     }
 
@@ -94,6 +98,7 @@ impl Provider {
             Self::Ckan => "CKAN dataset",
             Self::Osf => "OSF project",
             Self::Swh => "Software Heritage",
+            Self::Image => "Container image",
         }
     }
 

@@ -1,8 +1,8 @@
-//! How archives name what they keep: DOIs, SWHIDs, addresses and ids, each in one canonical form.
+//! How archives and registries name what they keep: DOIs, SWHIDs, addresses, ids and image references, each in one canonical form.
 
 use url::Url;
 
-use crate::{Provider, RepoUrl};
+use crate::{ImageReference, Provider, RepoUrl};
 
 /// The canonical name of a record of `provider`, given what a link or a person calls it; `None` when it is no such name.
 pub(crate) fn canonical(provider: Provider, text: &str) -> Option<String> {
@@ -12,6 +12,7 @@ pub(crate) fn canonical(provider: Provider, text: &str) -> Option<String> {
         Provider::Ckan => ckan(text),
         Provider::Osf => osf(text),
         Provider::Swh => swhid(text),
+        Provider::Image => text.parse::<ImageReference>().ok().map(|reference| reference.to_string()),
         Provider::Gh | Provider::Gl | Provider::Cb | Provider::Bb | Provider::Gist | Provider::Git => None,
     }
 }

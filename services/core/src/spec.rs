@@ -89,7 +89,8 @@ impl RepoSpec {
             | Provider::Hydroshare
             | Provider::Ckan
             | Provider::Osf
-            | Provider::Swh => parse_record(provider, raw),
+            | Provider::Swh
+            | Provider::Image => parse_record(provider, raw),
         }?;
         // The canonical link escapes more than the one given may have, and must be a link too.
         if spec.to_string().len() > MAX_LEN { Err(SpecError::Unreadable) } else { Ok(spec) }
@@ -118,7 +119,13 @@ impl RepoSpec {
             Provider::Zenodo | Provider::Figshare | Provider::Dataverse => {
                 format!("{id}/{}", whole().replace("%2F", "/"))
             }
-            Provider::Gl | Provider::Git | Provider::Hydroshare | Provider::Ckan | Provider::Osf | Provider::Swh => {
+            Provider::Gl
+            | Provider::Git
+            | Provider::Hydroshare
+            | Provider::Ckan
+            | Provider::Osf
+            | Provider::Swh
+            | Provider::Image => {
                 format!("{id}/{}", whole())
             }
         }
@@ -129,7 +136,7 @@ impl RepoSpec {
     pub fn repository_name(&self) -> String {
         let path = self.repository_path();
         match self.provider {
-            Provider::Git | Provider::Ckan => path,
+            Provider::Git | Provider::Ckan | Provider::Image => path,
             _ => path.to_lowercase(),
         }
     }
@@ -186,6 +193,7 @@ const fn record_form(provider: Provider) -> &'static str {
         Provider::Ckan => "url-escaped-dataset-address",
         Provider::Osf => "project-id",
         Provider::Swh => "swh:1:dir:digest",
+        Provider::Image => "registry/name:tag",
         _ => "10.prefix/suffix",
     }
 }
@@ -307,6 +315,8 @@ mod tests {
         assert_eq!(link("hydroshare", &format!("https%3A%2F%2Fh%2Fresource%2F{id}%2F")), format!("hydroshare/{id}"));
         let swhid = format!("swh:1:dir:{id}01234567");
         assert_eq!(link("swh", &swhid), format!("swh/{}", swhid.replace(':', "%3A")));
+        assert_eq!(link("image", "quay.io%2Fa%2Fb%3A1"), "image/quay.io%2Fa%2Fb%3A1");
+        assert_eq!(link("image", "quay.io/a/b"), "image/quay.io%2Fa%2Fb%3Alatest");
         let error = RepoSpec::parse("zenodo", "3242074").unwrap_err().to_string();
         assert_eq!(error, "Spec is not of the form \"10.prefix/suffix\", provided: \"3242074\".");
     }
@@ -356,6 +366,7 @@ mod tests {
             ("zenodo", "10.5281/x%0Ay"),
             ("zenodo", "10.5281/x%2F..%2Fy"),
             ("osf", "ab%2Fcde"),
+            ("image", "quay.io%2Fa%0ARUN%20id"),
         ] {
             assert!(RepoSpec::parse(provider, raw).is_err(), "{provider}/{raw}");
         }

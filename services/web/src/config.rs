@@ -52,6 +52,9 @@ pub struct Config {
     /// Whether repositories are served that only this site's own credential can read. Everybody who can reach this service can then read
     /// them.
     pub private_ok: bool,
+    /// Whether images that are built already are offered. No setting of its own: where `[content] images` names some.
+    #[serde(skip)]
+    pub images: bool,
     /// Sessions of one repository at once; one more is refused. 0: as many as the launcher seats, and the others wait.
     pub per_repo_quota: u32,
     /// The same for the repositories of `high_quota_specs`.
@@ -101,6 +104,7 @@ impl Default for Config {
             banned_specs: Vec::new(),
             allowed_specs: Vec::new(),
             private_ok: false,
+            images: false,
             per_repo_quota: 0,
             per_repo_quota_higher: 0,
             high_quota_specs: Vec::new(),

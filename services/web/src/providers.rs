@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
-use bindery_core::{Provider, RepoSpec};
+use bindery_core::{ImageReference, Provider, RepoSpec};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -103,9 +103,10 @@ pub(crate) async fn legacy(web: web::Data<Web>) -> HttpResponse {
     HttpResponse::Ok().json(providers)
 }
 
-/// Every provider's display configuration; the first is the form's default.
+/// The display configuration of every provider there is here; the first is the form's default.
 pub(crate) fn display(config: &Config) -> Vec<Display> {
-    Provider::ALL.into_iter().map(|provider| of_provider(provider, config)).collect()
+    let offered = |provider: &Provider| *provider != Provider::Image || config.images;
+    Provider::ALL.into_iter().filter(offered).map(|provider| of_provider(provider, config)).collect()
 }
 
 /// How one is shown, and what a link's specification looks like.
@@ -143,6 +144,7 @@ const fn shown(provider: Provider) -> Shown {
         Provider::Ckan => ("CKAN dataset URL", "https://demo.ckan.org/dataset/sample-dataset-1", "[^/]+", true),
         Provider::Osf => ("OSF project ID or URL", "https://osf.io/ab1c2", "[^/]+", true),
         Provider::Swh => ("SWHID", "swh:1:dir:94a9ed024d3859793618152ea559a168bbcbb5e2", "[^/]+", true),
+        Provider::Image => ("Image in a registry", "quay.io/jupyter/scipy-notebook:2025-09-30", "[^/]+", true),
     };
     Shown { label, example, regex, whole }
 }
@@ -179,7 +181,8 @@ pub(crate) fn host(provider: Provider, config: &Config) -> Option<&str> {
         | Provider::Hydroshare
         | Provider::Ckan
         | Provider::Osf
-        | Provider::Swh => None,
+        | Provider::Swh
+        | Provider::Image => None,
     }
 }
 
@@ -193,6 +196,10 @@ pub(crate) fn page(spec: &RepoSpec, config: &Config) -> String {
         Provider::Hydroshare => format!("https://www.hydroshare.org/resource/{name}"),
         Provider::Osf => format!("https://osf.io/{name}"),
         Provider::Swh => format!("https://archive.softwareheritage.org/{name}"),
+        Provider::Image => {
+            let reference = name.parse().map(|reference: ImageReference| reference.name());
+            format!("https://{}", reference.as_ref().unwrap_or(name))
+        }
         provider => host(provider, config).map_or_else(|| name.clone(), |host| format!("{host}/{name}")),
     }
 }
@@ -208,9 +215,11 @@ mod tests {
     #[test]
     fn every_provider_is_a_provider_the_form_understands() {
         let providers: Vec<bindery_frontend::Provider> =
-            serde_json::from_value(json!(display(&Config::default()))).unwrap();
+            serde_json::from_value(json!(display(&Config { images: true, ..Config::default() }))).unwrap();
         let ids: Vec<_> = providers.iter().map(|provider| provider.id.as_str()).collect();
         assert_eq!(ids, Provider::ALL.map(Provider::id));
+        let usual = json!(display(&Config::default()));
+        assert!(!usual.to_string().contains("\"image\""), "images are offered only where some are launched: {usual}");
         assert_eq!(ids[0], "gh", "the first is the form's default");
     }
 
@@ -246,6 +255,7 @@ mod tests {
         assert_eq!(page("git", "https%3A%2F%2Fh%2Fr/HEAD"), "https://h/r");
         assert_eq!(page("zenodo", "10.5281/zenodo.1"), "https://doi.org/10.5281/zenodo.1");
         assert_eq!(page("dataverse", "10.7910/DVN/X/v1.0"), "https://doi.org/10.7910/DVN/X");
+        assert_eq!(page("image", "h.example:5000%2Fa%2Fb%3A1"), "https://h.example:5000/a/b");
         assert_eq!(page("ckan", "https%3A%2F%2Fh%2Fdataset%2Fr"), "https://h/dataset/r");
     }
 }

@@ -53,6 +53,10 @@ pub(super) fn receive(
                 (spool.finish_as_is()?, left_out)
             }
         },
+        Content::Written { path, text } => {
+            spool.add(path, EntryKind::File, &mut text.as_bytes())?;
+            (spool.finish_as_is()?, 0)
+        }
         Content::Files(files) => {
             received += all(session, &files, &mut spool)?;
             let left_out = spool.left_out();

@@ -13,6 +13,7 @@
 //! | `ckan.rs` | any CKAN |
 //! | `osf.rs` | the Open Science Framework |
 //! | `swh.rs` | Software Heritage |
+//! | `image.rs` | images in registries, as the Dockerfile that is built of one |
 //! | `answers.rs` | what is alike in their answers |
 //! | `files.rs` | a version's files into a tree |
 
@@ -23,6 +24,7 @@ mod doi;
 mod figshare;
 mod files;
 mod hydroshare;
+mod image;
 mod osf;
 mod swh;
 mod zenodo;
@@ -44,6 +46,7 @@ pub(crate) struct Archives {
     osf: Url,
     osf_files: Url,
     swh: Url,
+    images: Vec<String>,
 }
 
 /// A record at one version.
@@ -74,6 +77,8 @@ enum Content {
     FilesOrOneArchive(Vec<Listed>),
     /// What is in this archive.
     Archive(Listed),
+    /// A file that is written here.
+    Written { path: &'static str, text: String },
 }
 
 #[derive(Debug)]
@@ -112,19 +117,23 @@ impl Archives {
             osf: base(&config.osf_url, "osf_url")?,
             osf_files: base(&config.osf_files_url, "osf_files_url")?,
             swh: base(&config.swh_url, "swh_url")?,
+            images: image::allowed(&config.images)?,
         })
     }
 
     /// Which host would be asked about `spec` first.
     pub(crate) fn host(&self, spec: &RepoSpec) -> String {
-        let own = Url::parse(&spec.repository).ok();
+        let own = match spec.provider {
+            Provider::Image => image::address(&spec.repository),
+            _ => Url::parse(&spec.repository).ok(),
+        };
         let url = match spec.provider {
             Provider::Zenodo => &self.zenodo,
             Provider::Figshare => &self.figshare,
             Provider::Hydroshare => &self.hydroshare,
             Provider::Osf => &self.osf,
             Provider::Swh => &self.swh,
-            Provider::Ckan => own.as_ref().unwrap_or(&self.doi),
+            Provider::Ckan | Provider::Image => own.as_ref().unwrap_or(&self.doi),
             _ => &self.doi,
         };
         url.host_str().unwrap_or_default().to_owned()
@@ -141,6 +150,7 @@ impl Archives {
             Provider::Ckan => ckan::resolve(session, name),
             Provider::Osf => osf::resolve(self, session, name),
             Provider::Swh => swh::resolve(self, session, name),
+            Provider::Image => image::resolve(self, session, name),
             Provider::Gh | Provider::Gl | Provider::Cb | Provider::Bb | Provider::Gist | Provider::Git => {
                 Err(Error::Address("it is no record of an archive".to_owned()))
             }
@@ -179,6 +189,7 @@ impl Archives {
             Provider::Ckan => ckan::list(session, name, version),
             Provider::Osf => osf::list(self, session, name, version),
             Provider::Swh => swh::list(self, session, version),
+            Provider::Image => image::list(self, name),
             Provider::Gh | Provider::Gl | Provider::Cb | Provider::Bb | Provider::Gist | Provider::Git => {
                 Err(Error::Address("it is no record of an archive".to_owned()))
             }

@@ -7,12 +7,14 @@
 //! | `large.rs` | large files that a host keeps beside git |
 //! | `git_scheme.rs` | the `git://` protocol, for sites that allow it |
 //! | `web.rs` | archives: what they answer, and the files they give |
+//! | `registry.rs` | registries: which image a tag means |
 //! | `trust.rs` | which certificates are believed |
 
 mod git_scheme;
 mod http;
 mod large;
 mod metered;
+mod registry;
 mod trust;
 mod web;
 

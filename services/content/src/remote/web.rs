@@ -94,14 +94,14 @@ impl Client {
 }
 
 /// What is said of a git server, said of an archive.
-fn archive(error: Error) -> Error {
+pub(super) fn archive(error: Error) -> Error {
     match error {
         Error::NotGit { host, .. } => Error::BadAnswer { host, reason: "it does not speak HTTP" },
         other => other,
     }
 }
 
-fn check_status(status: StatusCode, url: &Url) -> Result<(), Error> {
+pub(super) fn check_status(status: StatusCode, url: &Url) -> Result<(), Error> {
     let host = host_of(url);
     match status.as_u16() {
         200..=299 => Ok(()),

@@ -16,7 +16,8 @@ pub struct Hostile {
 }
 
 impl Hostile {
-    /// `answer` gets the request line, e.g. `GET /a HTTP/1.1`, and the stream.
+    /// `answer` gets the request line, e.g. `GET /a HTTP/1.1`, after it what it was shown as authorization, if anything, and the
+    /// stream.
     pub fn start(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -77,13 +78,13 @@ impl Drop for Hostile {
     }
 }
 
-/// The request line; header and body are passed over.
+/// The request line and what is shown as authorization; the rest of the header and the body are passed over.
 fn read_request(stream: &TcpStream) -> std::io::Result<String> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
-    let mut length = 0;
+    let (mut length, mut shown) = (0, String::new());
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
@@ -94,9 +95,14 @@ fn read_request(stream: &TcpStream) -> std::io::Result<String> {
         {
             length = value.trim().parse().unwrap_or(0);
         }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("authorization")
+        {
+            shown = format!(" {}", value.trim());
+        }
     }
     reader.take(length).read_to_end(&mut Vec::new())?;
-    Ok(first.trim_end().to_owned())
+    Ok(first.trim_end().to_owned() + &shown)
 }
 
 /// An advertisement over HTTP of one branch `main` at `id`, with its header.

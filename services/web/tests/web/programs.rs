@@ -123,7 +123,7 @@ async fn a_visitor_who_leaves_is_not_in_progress_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_providers_are_listed_in_the_order_of_the_form() {
-    let site = Site::new().await;
+    let site = Site::with(Config { images: true, ..Config::default() }, Vec::new()).await;
     let providers = site.get("/api/repoproviders").await.json().await;
     let ids: Vec<_> = providers.as_array().unwrap().iter().map(|provider| &provider["id"]).collect();
     assert_eq!(ids, bindery_core::Provider::ALL.map(bindery_core::Provider::id));
