@@ -4,8 +4,8 @@
 //! `cargo bench -p bindery-tests --bench launches [-- --alone 500 --clients 1000 --per-second 100]`; needs no engine. One client, one launch
 //! after the other; then many clients who come one after the other at a steady rate and all keep their streams; then as many at the
 //! same moment, which measures how many launches a second there can be. Every launch is the whole way: ref resolved, image
-//! found, session recorded, admitted, started, asked directly and through the proxy, told. The peer in the same rows is what that waits
-//! for in any case: one durable write of the file system.
+//! found, session recorded, admitted, started, asked directly and through the proxy, told. The peer in the same rows is what a service
+//! that answers for what it was asked waits for at some time: one durable write of the file system.
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
 #[path = "control_plane/mod.rs"]
