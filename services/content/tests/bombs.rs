@@ -12,6 +12,7 @@
     reason = "helpers of tests may fail by panicking too"
 )]
 
+#[path = "content/support/mod.rs"]
 mod support;
 
 use std::io::Write;

@@ -1,22 +1,10 @@
 //! Security reference B4: repositories inside repositories.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
+use crate::support::git_server::Behaviour;
+use crate::support::hostile::Hostile;
+use crate::support::repos::{Repo, file, submodule};
+use crate::support::{Site, fault, paths};
 use bindery_core::EntryKind;
-use support::git_server::Behaviour;
-use support::hostile::Hostile;
-use support::repos::{Repo, file, submodule};
-use support::{Site, fault, paths};
 
 fn modules(pairs: &[(&str, &str)]) -> String {
     pairs.iter().map(|(path, url)| format!("[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n")).collect()
@@ -135,7 +123,7 @@ async fn b4_a_repository_of_submodules_is_stopped_by_count_and_by_the_common_lim
 
     // A link in the place of `.gitmodules`, or none at all, is no instruction.
     let odd = [
-        support::repos::symlink(".gitmodules", "other"),
+        crate::support::repos::symlink(".gitmodules", "other"),
         file("other", modules(&[("x", "../inner")])),
         submodule("x", &inner),
     ];

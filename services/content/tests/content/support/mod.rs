@@ -1,13 +1,13 @@
 //! What the tests of this crate share.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
-#[path = "../../../../tests/src/git_server.rs"]
+#[path = "../../../../../tests/src/git_server.rs"]
 pub mod git_server;
-#[path = "../../../../tests/src/listener.rs"]
+#[path = "../../../../../tests/src/listener.rs"]
 pub mod listener;
-#[path = "../../../../tests/src/packed.rs"]
+#[path = "../../../../../tests/src/packed.rs"]
 pub mod packed;
-#[path = "../../../../tests/src/repos.rs"]
+#[path = "../../../../../tests/src/repos.rs"]
 pub mod repos;
 
 pub mod archive;

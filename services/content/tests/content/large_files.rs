@@ -1,22 +1,10 @@
 //! Large files that a repository keeps beside git.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
+use crate::support::git_server::{Behaviour, LARGE};
+use crate::support::repos::{Repo, RepoFile, file, submodule};
+use crate::support::{Site, fault};
 use bindery_core::FaultBy;
 use sha2::{Digest as _, Sha256};
-use support::git_server::{Behaviour, LARGE};
-use support::repos::{Repo, RepoFile, file, submodule};
-use support::{Site, fault};
 
 const ATTRIBUTES: &str = "*.csv filter=lfs diff=lfs merge=lfs -text\n";
 

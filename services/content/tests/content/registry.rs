@@ -1,26 +1,14 @@
 //! Images that are built already, asked of a registry of ours.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::support::hostile::Hostile;
+use crate::support::{fault, paths};
 use bindery_content::{Config, HostedContent};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{Fault, FaultBy, RepoSpec, ResolvedRef};
 use sha2::{Digest as _, Sha256};
-use support::hostile::Hostile;
-use support::{fault, paths};
 
 const MANIFEST: &str = r#"{"schemaVersion": 2}"#;
 

@@ -1,25 +1,13 @@
 //! Repositories that a host shows only to the site's credential.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
 use std::sync::{Arc, Mutex};
 
+use crate::support::git_server::{Behaviour, GitServer};
+use crate::support::repos::{Repo, file, submodule};
+use crate::support::{Site, allowing, fault, git_spec};
 use bindery_content::{Config, Credential, HostedContent};
 use bindery_core::seams::ContentProvider as _;
 use bindery_core::{FaultBy, Secret};
-use support::git_server::{Behaviour, GitServer};
-use support::repos::{Repo, file, submodule};
-use support::{Site, allowing, fault, git_spec};
 
 /// `me:hunter2`.
 const LOGIN: &str = "Basic bWU6aHVudGVyMg==";

@@ -1,22 +1,10 @@
 //! One commit's content, from a real git server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
+use crate::support::git_server::Behaviour;
+use crate::support::repos::{Repo, executable, file, symlink};
+use crate::support::{Site, fault, paths};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{EntryKind, TreeError};
-use support::git_server::Behaviour;
-use support::repos::{Repo, executable, file, symlink};
-use support::{Site, fault, paths};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_arrives_whole_without_history_and_leaves_nothing_behind() {

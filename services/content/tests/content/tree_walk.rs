@@ -1,26 +1,14 @@
 //! Security reference B1 and B2: what a repository's trees may hold.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
 use std::process::{Command, Stdio};
 
+use crate::support::hostile::serving_pack;
+use crate::support::repos::{Repo, file, symlink};
+use crate::support::{Site, allowing, fault, git_spec, paths};
 use bindery_content::{HostedContent, Limits, local_tree};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{EntryKind, Fault, FaultBy, Tree, TreeError};
 use proptest::prelude::*;
-use support::hostile::serving_pack;
-use support::repos::{Repo, file, symlink};
-use support::{Site, allowing, fault, git_spec, paths};
 
 const CANARY: &str = "CANARY-a9f3e1";
 

@@ -1,23 +1,11 @@
 //! Zip and tar files that mean harm, as records of an archive.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
+use crate::support::archive::Archive;
+use crate::support::packed::{Member, member, tar_entry, tar_gz, zip};
+use crate::support::{fault, paths};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{Fault, FaultBy};
 use serde_json::json;
-use support::archive::Archive;
-use support::packed::{Member, member, tar_entry, tar_gz, zip};
-use support::{fault, paths};
 use tar::EntryType;
 
 /// What becomes of a record that is this one file.

@@ -1,28 +1,16 @@
 //! Security reference A1, A2, A6, A7, A8, A9, A10: what a link may say, and what asking costs the host.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::support::git_server::{Behaviour, GitServer};
+use crate::support::hostile::Hostile;
+use crate::support::repos::{Repo, file};
+use crate::support::{Site, allowing, fault, git_spec};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{FaultBy, GitRef, RepoSpec, RepoUrl};
 use futures::future::join_all;
 use proptest::prelude::*;
-use support::git_server::{Behaviour, GitServer};
-use support::hostile::Hostile;
-use support::repos::{Repo, file};
-use support::{Site, allowing, fault, git_spec};
 
 /// `text` as one part of a path, as a browser would write it.
 fn escape(text: &str) -> String {

@@ -1,23 +1,11 @@
 //! What a link's ref means, asked of a real git server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
+use crate::support::git_server::GitServer;
+use crate::support::repos::{Repo, file};
+use crate::support::{Site, allowing, fault};
 use bindery_content::HostedContent;
 use bindery_core::seams::ContentProvider;
 use bindery_core::{FaultBy, RepoSpec};
-use support::git_server::GitServer;
-use support::repos::{Repo, file};
-use support::{Site, allowing, fault};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn branches_tags_heads_and_commits_resolve_to_their_commit() {
@@ -78,7 +66,7 @@ async fn what_is_missing_is_told_apart() {
     let data = tempfile::tempdir().unwrap();
     let authority = gone.trim_start_matches("http://").to_owned();
     let content = HostedContent::new(allowing(&authority), data.path().to_owned()).unwrap();
-    let down = fault(content.resolve(&support::git_spec(&format!("{gone}/r"), "HEAD")).await);
+    let down = fault(content.resolve(&crate::support::git_spec(&format!("{gone}/r"), "HEAD")).await);
     assert_eq!((down.by, down.code.as_str(), down.retry), (FaultBy::Upstream, "host-unreachable", true));
 }
 
@@ -129,10 +117,10 @@ async fn the_other_forges_are_git_servers_too() {
         let found = content.resolve(&RepoSpec::parse(provider, raw).unwrap()).await.unwrap();
         assert!(found.ref_url.starts_with(&format!("{}/{page}", server.url())), "{}", found.ref_url);
         assert_eq!(found.identity, format!("{}/{identity}", server.url()));
-        let by_git = support::git_spec(found.repo_url.as_str(), found.revision.as_str());
+        let by_git = crate::support::git_spec(found.repo_url.as_str(), found.revision.as_str());
         assert_eq!(content.resolve(&by_git).await.unwrap().identity, found.identity, "{provider}");
         let (tree, _) = content.fetch(&found).await.unwrap();
-        assert_eq!(support::paths(&*tree), ["a"], "{provider}");
+        assert_eq!(crate::support::paths(&*tree), ["a"], "{provider}");
     }
     let found = content.resolve(&RepoSpec::parse("cb", "O/R/HEAD").unwrap()).await.unwrap();
     assert_eq!(found.persistent_request(), format!("v2/cb/O/R/{commit}"));

@@ -1,17 +1,5 @@
 //! Security reference A3, A4, A5: which addresses are contacted. The servers count who came.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -19,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::git_server::GitServer;
+use crate::support::hostile::{Hostile, advertisement};
+use crate::support::repos::{Repo, file};
+use crate::support::{allowing, fault, git_spec};
 use bindery_content::egress::{Gate, Lookup, is_public};
 use bindery_content::{Config, Error, HostedContent};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{Fault, FaultBy, RepoUrl};
-use support::git_server::GitServer;
-use support::hostile::{Hostile, advertisement};
-use support::repos::{Repo, file};
-use support::{allowing, fault, git_spec};
 
 /// Answers with what it was given, in turn, over and over.
 #[derive(Debug)]
@@ -213,7 +201,7 @@ async fn a3_a_proxy_from_the_environment_is_not_used() {
         let proxy = Hostile::listener();
         let target = Hostile::start(|_, stream| io::Write::write_all(stream, &advertisement(&"a".repeat(40))));
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["a3_a_proxy_from_the_environment_is_not_used", "--exact", "--nocapture", "--skip"])
+            .args(["egress::a3_a_proxy_from_the_environment_is_not_used", "--exact", "--nocapture", "--skip"])
             .arg(format!("fetch={}", target.authority()))
             .envs([("HTTP_PROXY", proxy.url()), ("http_proxy", proxy.url()), ("ALL_PROXY", proxy.url())])
             .output()

@@ -1,17 +1,5 @@
 //! Hosts that are slow, silent or gone, and visitors who leave.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -19,13 +7,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::support::git_server::GitServer;
+use crate::support::hostile::{Hostile, PACK_HEADER, advertisement};
+use crate::support::repos::{Repo, file};
+use crate::support::{allowing, fault, git_spec};
 use bindery_content::{Config, HostedContent};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{Fault, FaultBy};
-use support::git_server::GitServer;
-use support::hostile::{Hostile, PACK_HEADER, advertisement};
-use support::repos::{Repo, file};
-use support::{allowing, fault, git_spec};
 
 const COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -132,7 +120,7 @@ async fn a_connection_cut_at_any_place_is_an_error_and_leaves_nothing() {
         child.stdin.take().unwrap().write_all(commit.as_bytes()).unwrap();
         child.wait_with_output().unwrap().stdout
     };
-    let whole = support::hostile::pack_answer(&pack);
+    let whole = crate::support::hostile::pack_answer(&pack);
     let body = PACK_HEADER.len();
     for cut in (body..whole.len() - 4).step_by(17) {
         let part = whole[..cut].to_vec();

@@ -1,23 +1,11 @@
 //! Each archive, asked through a server of ours that answers in its form.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
+use crate::support::archive::Archive;
+use crate::support::packed::{member, tar_entry, tar_gz, zip};
+use crate::support::{fault, paths};
 use bindery_core::seams::ContentProvider;
 use bindery_core::{EntryKind, FaultBy};
 use serde_json::{Value, json};
-use support::archive::Archive;
-use support::packed::{member, tar_entry, tar_gz, zip};
-use support::{fault, paths};
 
 const HEX: &str = "0123456789abcdef0123456789abcdef";
 
@@ -90,8 +78,12 @@ async fn a_record_that_is_one_zip_file_is_what_is_in_it() {
         member("owner-repo-1a2b/README.md", "read me"),
         member("owner-repo-1a2b/.git/config", "not ours"),
         member("__MACOSX/._README.md", "junk"),
-        support::packed::Member { mode: 0o100_755, deflate: false, ..member("owner-repo-1a2b/bin/run", "#!/bin/sh\n") },
-        support::packed::Member { mode: 0o120_777, ..member("owner-repo-1a2b/link", "README.md") },
+        crate::support::packed::Member {
+            mode: 0o100_755,
+            deflate: false,
+            ..member("owner-repo-1a2b/bin/run", "#!/bin/sh\n")
+        },
+        crate::support::packed::Member { mode: 0o120_777, ..member("owner-repo-1a2b/link", "README.md") },
     ];
     zenodo(&archive, 103, &[("owner/repo-v1.zip", &zip(&members))]);
     let (tree, report) = archive.fetch("zenodo", "10.5281/zenodo.103").await.unwrap();
@@ -395,7 +387,7 @@ async fn a_file_that_a_record_names_and_its_host_keeps_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_archive_points_at_passes_the_gate_like_everything_else() {
-    let private = support::hostile::Hostile::listener();
+    let private = crate::support::hostile::Hostile::listener();
     let archive = Archive::with(|config| config.ref_cache_seconds = 0);
     let refused = ["host-not-allowed", "scheme-not-allowed", "bad-address"];
     // Where a DOI leads.

@@ -1,31 +1,19 @@
 //! Whom we believe.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "helpers of tests may fail by panicking too"
-)]
-
-mod support;
-
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::git_server::GitServer;
+use crate::support::hostile::Hostile;
+use crate::support::repos::{Repo, file};
+use crate::support::tls::{TlsFront, fixture};
+use crate::support::{fault, git_spec};
 use bindery_content::egress::Lookup;
 use bindery_content::{Config, HostedContent};
 use bindery_core::FaultBy;
 use bindery_core::seams::ContentProvider;
-use support::git_server::GitServer;
-use support::hostile::Hostile;
-use support::repos::{Repo, file};
-use support::tls::{TlsFront, fixture};
-use support::{fault, git_spec};
 
 #[derive(Debug)]
 struct Always(SocketAddr);
