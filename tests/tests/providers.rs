@@ -88,17 +88,21 @@ impl World {
         ]
     }
 
-    /// An image with a notebook server, in the registry and nowhere else.
-    fn image(&self, engine: &Engine) -> Row {
-        let name = format!("{}/team/notebook", self.registry.authority());
+    /// An image with a notebook server and that file, in the registry and nowhere else; its digest there.
+    fn notebook(&self, engine: &Engine, name: &str, content: &str) -> String {
         let file = self.root.path().join("which.txt");
-        std::fs::write(&file, "image").unwrap();
+        std::fs::write(&file, content).unwrap();
         let made = engine.docker(&["create", &engine.base_image]).unwrap();
         let home = format!("{}:/home/jovyan/which.txt", made.trim());
         engine.docker(&["cp", file.to_str().unwrap(), &home]).unwrap();
-        engine.docker(&["commit", made.trim(), &format!("{name}:1")]).unwrap();
+        engine.docker(&["commit", made.trim(), name]).unwrap();
         engine.docker(&["rm", made.trim()]).unwrap();
-        let digest = push(engine, &format!("{name}:1"));
+        push(engine, name)
+    }
+
+    fn image(&self, engine: &Engine) -> Row {
+        let name = format!("{}/team/notebook", self.registry.authority());
+        let digest = self.notebook(engine, &format!("{name}:1"), "image");
         Row {
             provider: "image",
             spec: encode(&format!("{name}:1")),
@@ -247,6 +251,10 @@ impl World {
 
     /// A service to which these servers are every provider's.
     async fn serve(&self, engine: &Engine) -> Service {
+        self.serve_with(engine, &[]).await
+    }
+
+    async fn serve_with(&self, engine: &Engine, settings: &[(&str, String)]) -> Service {
         let registry = self.registry.authority();
         let hosts = [self.git.authority(), self.archive.authority(), registry.clone()];
         let mut service = Service::new(engine, &hosts).unwrap();
@@ -260,6 +268,9 @@ impl World {
         }
         for archive in ["DOI", "ZENODO", "FIGSHARE", "HYDROSHARE", "OSF", "OSF_FILES", "SWH"] {
             service.set(&format!("CONTENT__{archive}_URL"), &self.archive.url());
+        }
+        for (name, value) in settings {
+            service.set(name, value);
         }
         service.serve().await.unwrap();
         service
@@ -381,4 +392,50 @@ async fn an_image_that_cannot_be_launched_is_said_to_be_so() {
         assert_eq!(fault["code"], code, "{image}: {told:#?}");
         assert!(!fault.to_string().contains("Dockerfile"), "nobody wrote one: {fault}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_binderhub_has_built_is_found_by_its_name_and_not_built_again() {
+    let Some(engine) = Engine::find("what_a_binderhub_has_built_is_found") else { return };
+    let world = World::new().await;
+    let registry = world.registry.authority();
+    let prefix = format!("{registry}/hub/p-");
+    let settings = [
+        ("REGISTRY__URL", world.registry.url()),
+        ("REGISTRY__PREFIX", "ours".to_owned()),
+        ("BUILD__BINDERHUB_IMAGE_PREFIX", prefix.clone()),
+    ];
+    let service = world.serve_with(&engine, &settings).await;
+    let commit = world.repository("gh/Owner/name", "main", "built here");
+    // The name it has for `Owner/name`, as it was asked.
+    world.notebook(&engine, &format!("{prefix}owner-2dname-9d0dfc:{commit}"), "built elsewhere");
+
+    let launch = |link: String| {
+        let service = &service;
+        async move {
+            let told = events::read(&service.url(&format!("build/{link}")), VISIT).await.unwrap();
+            let ready = told.last().unwrap();
+            assert_eq!(ready.phase(), "ready", "{told:#?}\n{}", service.log());
+            let (url, token) = (ready.data["url"].as_str().unwrap(), ready.data["token"].as_str().unwrap());
+            let file = format!("{url}api/contents/which.txt?type=file&format=text&token={token}");
+            (json_at(&file).await["content"].as_str().unwrap().to_owned(), told)
+        }
+    };
+    let (content, told) = launch("gh/Owner/name/main".to_owned()).await;
+    assert_eq!(content, "built elsewhere");
+    let says =
+        |told: &[Told], text: &str| told.iter().any(|told| told.data["message"].as_str().unwrap().contains(text));
+    assert!(says(&told, "owner-2dname-9d0dfc") && says(&told, "name BinderHub gives"), "{told:#?}");
+    assert_eq!(world.git.requests().packs, 0, "nothing was fetched");
+    // It is this site's own now, under its own name too.
+    assert!(world.registry.catalog().await.unwrap().contains(&"ours/repo".to_owned()));
+    std::os::unix::fs::symlink("Owner", world.root.path().join("gh/owner")).unwrap();
+    let (content, told) = launch("gh/owner/name/HEAD".to_owned()).await;
+    assert_eq!((content.as_str(), told[0].phase()), ("built elsewhere", "built"), "{told:#?}");
+
+    // Of another commit there is none, so that is built.
+    world.repository("gh/Owner/other", "main", "built here");
+    let (content, told) = launch("gh/Owner/other/main".to_owned()).await;
+    assert_eq!(content, "built here");
+    assert!(!says(&told, "name BinderHub gives"), "{told:#?}");
 }

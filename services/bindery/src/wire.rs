@@ -109,5 +109,16 @@ pub(crate) fn probe(config: &Config) -> anyhow::Result<Option<Arc<dyn ImageProbe
 /// The steps of a build over these adapters.
 pub(crate) fn pipeline(config: &Config) -> anyhow::Result<Pipeline> {
     let pipeline = Pipeline::new(images(config), registry(config), naming(config), site(config)?);
-    Ok(pipeline.with_probe(probe(config)?))
+    Ok(pipeline.with_probe(probe(config)?).with_binderhub_prefix(binderhub_prefix(config)?))
+}
+
+/// What the names of a BinderHub's images begin with, which are in the registry that is asked and sent its account.
+fn binderhub_prefix(config: &Config) -> anyhow::Result<Option<String>> {
+    let prefix = config.build.binderhub_image_prefix.as_str();
+    let below = |host| prefix.strip_prefix(host).is_some_and(|rest: &str| rest.starts_with('/'));
+    match config.registry.host() {
+        _ if prefix.is_empty() => Ok(None),
+        Some(host) if below(host) => Ok(Some(prefix.to_owned())),
+        _ => bail!("build.binderhub_image_prefix: {prefix:?} does not begin with the host of registry.url and a slash"),
+    }
 }

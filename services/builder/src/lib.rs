@@ -9,6 +9,7 @@
 //! | `environment.rs` | the environment image: found, pulled, or built by one worker at a time |
 //! | `probing.rs` | images are tried before they have the name they are found by |
 //! | `session_image.rs` | the session image: the environment with the repository in it |
+//! | `binderhub.rs` | images that a BinderHub has built, found by their names |
 //! | `record.rs` | what an image was made of, in the image and out of it |
 //! | `naming.rs` | what images are called |
 //! | `notebooks.rs` | what can be shown of notebooks while they are built |
@@ -17,6 +18,7 @@
 //! | `diagnosis/` | the cause of a failure, from the step's own output |
 //! | `journal.rs` | events on their way to the log, in batches |
 
+mod binderhub;
 mod blame;
 mod config;
 mod diagnosis;

@@ -198,19 +198,28 @@ pub struct Pipeline {
     pub(crate) probe: Option<Arc<dyn ImageProbe>>,
     pub(crate) tries_sessions: bool,
     pub(crate) bills: Arc<Bills>,
+    pub(crate) binderhub_prefix: Option<String>,
 }
 
 impl Pipeline {
     /// A pipeline over these worlds, which tries no image. With a registry, every image is pushed.
     #[must_use]
     pub fn new(images: Arc<dyn ImageBuilder>, registry: Option<Arc<dyn Registry>>, naming: Naming, site: Site) -> Self {
-        Self { images, registry, naming, site, probe: None, tries_sessions: true, bills: Arc::default() }
+        let (probe, bills, binderhub_prefix) = (None, Arc::default(), None);
+        Self { images, registry, naming, site, probe, tries_sessions: true, bills, binderhub_prefix }
     }
 
     /// The same with this probe: an image is called built once it has been tried.
     #[must_use]
     pub fn with_probe(mut self, probe: Option<Arc<dyn ImageProbe>>) -> Self {
         self.probe = probe;
+        self
+    }
+
+    /// The same, which looks in the registry first for what a BinderHub has built whose `image_prefix` this is.
+    #[must_use]
+    pub fn with_binderhub_prefix(mut self, prefix: Option<String>) -> Self {
+        self.binderhub_prefix = prefix;
         self
     }
 
@@ -276,6 +285,9 @@ impl Pipeline {
         holder: &WorkerId,
         report: Arc<dyn Report>,
     ) -> Result<Finished, Fault> {
+        if let Some(found) = self.built_by_binderhub(request, &image, &report).await? {
+            return Ok(found);
+        }
         let resolved = &request.resolved;
         let revision = resolved.revision.short();
         report.event(EventBody::message(Phase::Fetching, format!("Fetching {} at {revision}", resolved.repo_url)));

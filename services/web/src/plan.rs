@@ -37,7 +37,7 @@ pub(crate) async fn plan(web: web::Data<Web>, id: web::Path<String>) -> HttpResp
                 BuildState::Queued => "This build has not begun, so it has no plan yet.",
                 BuildState::Running { .. } => "The repository is still being read, so there is no plan yet.",
                 BuildState::Failed { .. } => "This build ended before there was a plan.",
-                BuildState::Built { .. } => "The plan of this build is no longer kept.",
+                BuildState::Built { .. } => "There was no plan for this build, or it is no longer kept.",
             };
             HttpResponse::NotFound().insert_header((CACHE_CONTROL, "no-cache")).json(Said::new(message))
         }

@@ -76,6 +76,9 @@ pub(crate) struct BuildConfig {
     pub(crate) dockerfile_policy: bindery_buildpacks::DockerfilePolicy,
     /// With `safe`, the images their Dockerfiles may start from: `name` with any tag or digest, or `beginning*`. Empty: any.
     pub(crate) dockerfile_bases: Vec<String>,
+    /// What the names of images begin with that a BinderHub has pushed to `registry.url`: its `image_prefix`. One that has the name of
+    /// what is asked for is used instead of building it. Empty: none is looked for.
+    pub(crate) binderhub_image_prefix: String,
     /// R.
     pub(crate) r: RConfig,
     /// Julia.
@@ -134,6 +137,7 @@ impl Default for BuildConfig {
             probe: true,
             dockerfile_policy: bindery_buildpacks::DockerfilePolicy::default(),
             dockerfile_bases: Vec::new(),
+            binderhub_image_prefix: String::new(),
             r: RConfig::default(),
             julia: JuliaConfig::default(),
             conda: bindery_buildpacks::CondaOptions::default(),
