@@ -1,13 +1,17 @@
 //! The main job on real parts: a repository served by git over HTTP becomes a notebook that answers, and what does not have to be
 //! done again is not.
 
+use std::time::Duration;
+
 use bindery_tests::engine::Engine;
 use bindery_tests::events::Told;
 use bindery_tests::git_server::GitServer;
+use bindery_tests::process::until;
 use bindery_tests::repos::{Repo, executable, file};
 use bindery_tests::service::Service;
 
 struct Site {
+    engine: Engine,
     service: Service,
     git: GitServer,
     root: tempfile::TempDir,
@@ -19,7 +23,7 @@ async fn site(test: &str) -> Option<Site> {
     let git = GitServer::start(root.path()).unwrap();
     let mut service = Service::new(&engine, &[git.authority()]).unwrap();
     service.serve().await.unwrap();
-    Some(Site { service, git, root })
+    Some(Site { engine, service, git, root })
 }
 
 impl Site {
@@ -172,4 +176,77 @@ async fn an_image_that_vanished_from_the_engine_is_built_again() {
     let second = site.service.visit(&address, "main").await.unwrap();
     assert_eq!(second.last().unwrap().phase(), "ready", "{second:#?}");
     assert!(second.iter().filter(|told| told.phase() == "failed").count() == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_to_clients_what_they_expect_until_it_is_shut_down_and_then_says_so() {
+    let Some(site) = site("a_session_is_to_clients_what_they_expect").await else { return };
+    Repo::with_files(site.root.path(), "plain", &[file("README.md", "plain")]).unwrap();
+    let told = site.service.visit(&site.address("plain"), "main").await.unwrap();
+    let ready = told.last().unwrap();
+    assert_eq!(ready.phase(), "ready", "{told:#?}");
+    let text = |key: &str| ready.data[key].as_str().unwrap().to_owned();
+    let (url, token) = (text("url"), text("token"));
+    let client = reqwest::Client::new();
+    let origin = "https://book.example";
+
+    // A browser that asks whether it may ask shows no token.
+    let asked = client
+        .request(reqwest::Method::OPTIONS, format!("{url}api/kernels"))
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type")
+        .send()
+        .await
+        .unwrap();
+    assert!(asked.status().is_success(), "{asked:?}");
+    assert_eq!(asked.headers()["access-control-allow-origin"], origin);
+    let allowed = asked.headers()["access-control-allow-headers"].to_str().unwrap().to_lowercase();
+    assert!(allowed.contains("authorization") && allowed.contains("content-type"), "{allowed}");
+
+    // The token is known by query and by header, from another origin too; a stranger is not.
+    let status = |query: String, header: Option<String>| {
+        let mut request = client.get(format!("{url}api/status{query}")).header("origin", origin);
+        request = header.into_iter().fold(request, |request, header| request.header("authorization", header));
+        async move { request.send().await.unwrap() }
+    };
+    for answer in
+        [status(format!("?token={token}"), None).await, status(String::new(), Some(format!("token {token}"))).await]
+    {
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+    }
+    assert_eq!(status("?token=guess".to_owned(), None).await.status(), 403);
+
+    // What it was launched by is in its environment, as the event said it.
+    let containers = site.engine.containers(site.service.instance()).unwrap();
+    let environment = site.engine.docker(&["exec", &containers[0], "env"]).unwrap();
+    for (name, key) in [
+        ("BINDER_REPO_URL", "repo_url"),
+        ("BINDER_REF_URL", "binder_ref_url"),
+        ("BINDER_LAUNCH_HOST", "binder_launch_host"),
+        ("BINDER_REQUEST", "binder_request"),
+        ("BINDER_PERSISTENT_REQUEST", "binder_persistent_request"),
+        ("BINDER_CLIENT_IP", "binder_client_ip"),
+    ] {
+        let line = format!("{name}={}", text(key));
+        assert!(environment.lines().any(|found| found == line), "no {line} in {environment}");
+    }
+
+    // Its own way to end it ends it, and its address then says so to people and to programs of other origins.
+    let shut = client.post(format!("{url}api/shutdown")).header("authorization", format!("token {token}")).send().await;
+    assert_eq!(shut.unwrap().status(), 200);
+    let ended = until(Duration::from_secs(60), || async {
+        let answer = client.get(format!("{url}lab")).header("accept", "text/html").send().await.unwrap();
+        (answer.status() == 424).then_some(answer)
+    });
+    let ended = ended.await.unwrap();
+    assert_eq!(ended.headers()["access-control-allow-origin"], "*");
+    assert!(ended.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(ended.text().await.unwrap().contains(&text("binder_request")), "it offers to launch again");
+    let program = client.get(format!("{url}api/kernels")).header("origin", origin).send().await.unwrap();
+    assert_eq!(
+        (program.status().as_u16(), &program.headers()["access-control-allow-origin"]),
+        (424, &"*".parse().unwrap())
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bindery_core::{BuildId, BuildRecord, BuildState, Event, EventId, Fault, ImageRef, Provenance, Timestamp, Topic};
 use bytes::Bytes;
@@ -34,13 +34,13 @@ pub(crate) const PAGE: usize = 1000;
 )]
 /// `GET /builds/<id>/log`: every line so far, as plain text, streamed in pages. With `?format=json`, every event, one to a line.
 pub(crate) async fn log(request: HttpRequest, web: web::Data<Web>, id: web::Path<String>) -> HttpResponse {
-    let (id, _) = match find(&web, &id).await {
+    let (id, record) = match find(&web, &id).await {
         Ok(found) => found,
         Err(refusal) => return refusal,
     };
     let web = web.into_inner();
     if query_value(request.query_string(), "format").as_deref() == Some("json") {
-        return json_log(web, id);
+        return json_log(web, id, &file_name(&record, "jsonl"));
     }
     let pages = futures::stream::unfold((web, EventId::START), move |(web, after)| async move {
         let events = web.events.history(Topic::Build(id), after, PAGE).await.ok()?;
@@ -50,11 +50,22 @@ pub(crate) async fn log(request: HttpRequest, web: web::Data<Web>, id: web::Path
     });
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((CONTENT_DISPOSITION, file_name(&record, "log.txt")))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .streaming(pages)
 }
 
-fn json_log(web: Arc<Web>, id: BuildId) -> HttpResponse {
+/// Shown where it is, and called after its repository and commit where it is saved.
+fn file_name(record: &BuildRecord, ending: &str) -> String {
+    let resolved = &record.request.resolved;
+    let plain = |text: &str| -> String {
+        text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).take(80).collect()
+    };
+    let (name, revision) = (plain(resolved.repo_url.short_name()), plain(resolved.revision.short()));
+    format!("inline; filename=\"{name}-{revision}.{ending}\"")
+}
+
+fn json_log(web: Arc<Web>, id: BuildId, file_name: &str) -> HttpResponse {
     let pages = futures::stream::unfold((web, EventId::START), move |(web, after)| async move {
         let events = web.events.history(Topic::Build(id), after, PAGE).await.ok()?;
         let last = events.last()?.id;
@@ -63,6 +74,7 @@ fn json_log(web: Arc<Web>, id: BuildId) -> HttpResponse {
     });
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/x-ndjson"))
+        .insert_header((CONTENT_DISPOSITION, file_name))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .streaming(pages)
 }

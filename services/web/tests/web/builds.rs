@@ -114,3 +114,22 @@ async fn nothing_is_told_of_a_build_of_a_private_repository_once_the_site_serves
         assert_eq!(send(site.address, "DELETE", &format!("/builds/{id}"), &operator).await.status, 409);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_shown_and_saved_under_the_name_of_its_repository_and_commit() {
+    let site = Site::new().await;
+    for (link, name) in [
+        ("gh/owner/my.notebooks/main", "my.notebooks-0123456"),
+        ("git/https%3A%2F%2Fh.example%2Fa%22%3Bx%3D%E2%82%AC/main", "a22xE282AC-0123456"),
+    ] {
+        let _watching = site.watch(&format!("/build/{link}")).await.begun().await;
+        let job = site.claim().await;
+        let Topic::Build(id) = job.topic() else { unreachable!() };
+        for (query, ending) in [("", "log.txt"), ("?format=json", "jsonl")] {
+            let answer = site.get(&format!("/builds/{id}/log{query}")).await;
+            let expected = format!("inline; filename=\"{name}.{ending}\"");
+            assert_eq!(answer.header("content-disposition"), Some(expected.as_str()), "{link}");
+        }
+        job.failed(bindery_core::Fault::user("x", "y.")).await;
+    }
+}

@@ -232,6 +232,11 @@ impl Frame {
                 (other, _) => frame.others.push(other.to_owned()),
             }
         }
+        // Of every event of every test: BinderHub's clients are deaf to named ones, and show each one's line.
+        assert!(!frame.others.iter().any(|name| name == "event"), "an event has a name of its own: {text}");
+        if let Some(data) = &frame.data {
+            assert!(data["message"].as_str().is_some_and(|line| line.ends_with('\n')), "an event has no line: {text}");
+        }
         frame
     }
 
