@@ -1,5 +1,5 @@
 // Programs that were written for BinderHub, unmodified, on a page of another origin: each drives a build, starts a session and runs
-// code in it. Told by its environment: BINDERY, REPOSITORY, CHROMIUM.
+// code in it. Told by its environment: BINDERY, REPOSITORY, and what browser.mjs is told.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -8,10 +8,9 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
+import { openBrowser, PATIENCE, visitor } from "./browser.mjs";
 
-const { BINDERY, REPOSITORY, CHROMIUM = "/usr/bin/chromium" } = process.env;
-const PATIENCE = 150_000;
+const { BINDERY, REPOSITORY } = process.env;
 // Its bundle is whole; what it names as dependencies is not needed to run it, and is a hundred times as large.
 const THEBE = {
   name: "thebe-core@0.5.0",
@@ -113,16 +112,8 @@ async function site(lib) {
 }
 
 const server = await site(await thebe());
-const profile = join(scratch, "profile");
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: CHROMIUM,
-  headless: true,
-  args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-  ],
-});
-context.setDefaultTimeout(PATIENCE);
+const browser = await openBrowser();
+const context = await visitor(browser);
 try {
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && console.error(message.text()));
@@ -143,7 +134,7 @@ try {
     console.log(`${client}: ${result.phases ?? ""} ${result.out.trim()}`);
   }
 } finally {
-  await context.close();
+  await browser.close();
   server.close();
   await rm(scratch, { recursive: true, force: true });
 }

@@ -1,23 +1,12 @@
 // A build whose log is forty attempts to become more than text, in a real browser: none of it runs, and all of it can be read.
-// Told by its environment: PAGE, LINES, CHROMIUM.
+// Told by its environment: PAGE, LINES, and what browser.mjs is told.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { openBrowser, visitor } from "./browser.mjs";
 
-const { PAGE, LINES, CHROMIUM = "/usr/bin/chromium" } = process.env;
+const { PAGE, LINES } = process.env;
 
-const profile = await mkdtemp(join(tmpdir(), "bindery-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: CHROMIUM,
-  headless: true,
-  args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-  ],
-});
-context.setDefaultTimeout(150_000);
+const browser = await openBrowser();
+const context = await visitor(browser);
 try {
   await context.addInitScript(() => {
     window.violations = [];
@@ -58,6 +47,5 @@ try {
   const read = seen.log.split("window.pwned=1").length - 1;
   assert.ok(read >= Number(LINES) - 8, `${read} of ${LINES} lines can be read`);
 } finally {
-  await context.close();
-  await rm(profile, { recursive: true, force: true });
+  await browser.close();
 }

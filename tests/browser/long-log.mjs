@@ -1,14 +1,14 @@
 // A log of a hundred thousand lines in a real browser: every line arrives, what is on the page stays small, and what a terminal would
-// overwrite is overwritten. Serves the built front end itself; needs no service. Told by its environment: CHROMIUM, LINES.
+// overwrite is overwritten. Serves the built front end itself; needs no service. Told by its environment: LINES, and what browser.mjs is told.
 // It prints how long it took, which no test asks for.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { chromium } from "playwright-core";
+import { openBrowser, visitor, watch } from "./browser.mjs";
 
-const { CHROMIUM = "/usr/bin/chromium", LINES = "100000" } = process.env;
+const { LINES = "100000" } = process.env;
 const COUNT = Number(LINES);
-const PATIENCE = 300_000;
+const LONG = 300_000;
 const BUILD = `b-${"0".repeat(32)}`;
 /** Lines on the page at once: what is shown of a step at first, and a chunk that is not full. */
 const MOST_SHOWN = 700;
@@ -57,13 +57,12 @@ const server = createServer(async (request, answer) => {
   answer.writeHead(body ? 200 : 404, { "content-type": type, "content-security-policy": POLICY }).end(body ?? "");
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ["--no-sandbox", "--disable-gpu"] });
+const home = `http://127.0.0.1:${server.address().port}/`;
+const browser = await openBrowser();
 try {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(PATIENCE);
+  const page = await (await visitor(browser, { patience: LONG })).newPage();
   const wrong = [];
-  page.on("pageerror", (error) => wrong.push(error.message));
-  page.on("console", (message) => /Content.Security.Policy|TrustedHTML/i.test(message.text()) && wrong.push(message.text()));
+  watch(page, home, wrong);
   await page.addInitScript(() => {
     Object.assign(globalThis, { longest: 0, longTasks: 0, mostLines: 0, frames: 0 });
     new PerformanceObserver((list) => {
@@ -80,7 +79,7 @@ try {
     requestAnimationFrame(look);
   });
   const began = Date.now();
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.goto(home);
   await page.waitForFunction(() => document.querySelector(".chunk:last-of-type > .line:last-child")?.textContent.trim() === "the last");
   const took = Date.now() - began;
   const seen = await page.evaluate(() => ({ longest, longTasks, mostLines, frames, lines: document.getElementsByClassName("line").length }));

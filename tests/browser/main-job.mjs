@@ -1,41 +1,30 @@
 // The main job in a real browser: paste an address, watch the log, land in JupyterLab, run a cell, read its output.
-// Told by its environment: HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, CHROMIUM; and RESTART, a file that it writes when the
-// service is to be killed and started again.
+// Told by its environment: HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, what browser.mjs is told, and RESTART, a file that it
+// writes when the service is to be killed and started again.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
 import { isAccessible } from "./accessible.mjs";
+import { openBrowser, visitor, watch as watchOver } from "./browser.mjs";
 
-const { HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, RESTART, CHROMIUM = "/usr/bin/chromium" } = process.env;
-const PATIENCE = 150_000;
+const { HOME_PAGE, REPOSITORY, FAILING_REPOSITORY, ARTEFACTS, RESTART } = process.env;
 
-const profile = await mkdtemp(join(tmpdir(), "bindery-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: CHROMIUM,
-  headless: true,
-  viewport: { width: 1280, height: 800 },
-  // A machine without a way out must not make the browser wait for its own services.
-  args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-  ],
-});
-context.setDefaultTimeout(PATIENCE);
+const browser = await openBrowser();
+const context = await visitor(browser);
 
 const violations = [];
 function watch(page) {
-  page.on("console", (message) => {
-    if (/Content.Security.Policy/i.test(message.text()) && page.url().startsWith(HOME_PAGE)) violations.push(message.text());
-  });
+  watchOver(page, HOME_PAGE, violations);
   page.on("requestfailed", (request) => console.error(`not loaded: ${request.url()}: ${request.failure()?.errorText}`));
   page.on("response", (response) => {
     if (response.status() >= 400 && page.url().startsWith(HOME_PAGE)) console.error(`${response.status()}: ${response.url()}`);
   });
-  page.on("pageerror", (error) => {
-    if (page.url().startsWith(HOME_PAGE)) violations.push(`uncaught: ${error.message}`);
-  });
+}
+
+async function open() {
+  const page = await context.newPage();
+  watch(page);
+  return page;
 }
 
 const picture = (page, name, more = {}) => page.screenshot({ path: join(ARTEFACTS, `${name}.png`), ...more });
@@ -48,8 +37,7 @@ async function paste(page, repository) {
 }
 
 async function opensANotebook() {
-  const page = await context.newPage();
-  watch(page);
+  const page = await open();
   await paste(page, REPOSITORY);
   await page.fill("#path", "index.ipynb");
   const link = await page.locator("#launch-url").textContent();
@@ -91,12 +79,26 @@ async function opensANotebook() {
     [...document.querySelectorAll(".jp-OutputArea-output")].some((output) => output.textContent.includes("answer 42 1.16.0")),
   );
   await picture(page, "lab");
+  await saysThatASessionIsOver(page, /^.*\/user\/s-[0-9a-f]{32}\//.exec(page.url())[0]);
   await page.close();
 }
 
+/** Shuts the server down as its own menu does; whoever comes back is told so, and may launch the same again. */
+async function saysThatASessionIsOver(page, session) {
+  const status = await page.evaluate(async (address) => {
+    const [, xsrf = ""] = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie) ?? [];
+    return (await fetch(address, { method: "POST", headers: { "x-xsrftoken": xsrf } })).status;
+  }, `${session}api/shutdown`);
+  assert.equal(status, 200, "the server lets itself be shut down");
+  await page.waitForFunction(async (address) => (await fetch(address)).status === 424, session, { polling: 250 });
+  await isAccessible(open, session, picture, [{ name: "session-ended", path: "", ready: "h1" }]);
+  await page.goto(session);
+  const again = page.getByRole("link", { name: "Launch it again" });
+  assert.match(await again.getAttribute("href"), /\/v2\/git\/.*index\.ipynb/, "the link that was asked for, file and all");
+}
+
 async function saysWhatFailed() {
-  const page = await context.newPage();
-  watch(page);
+  const page = await open();
   await paste(page, FAILING_REPOSITORY);
   await page.click("#btn-launch");
   await page.waitForSelector("#failure:not([hidden])");
@@ -130,8 +132,7 @@ async function saysWhatFailed() {
 }
 
 async function tellsWhatWasBuilt() {
-  const page = await context.newPage();
-  watch(page);
+  const page = await open();
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   // What is built already would open at once.
   await page.route("**/build/**", (route) => route.abort());
@@ -139,7 +140,6 @@ async function tellsWhatWasBuilt() {
   await page.getByRole("link", { name: "Builds of this repository" }).click();
   await page.waitForURL(/\/repositories\/git\//);
   await page.unroute("**/build/**");
-  const address = page.url();
   const build = page.locator('.build-list [data-result="built"]');
   assert.match(await build.textContent(), /Built in \d+[^]*main/, "with its time and its ref");
   assert.match(await page.locator(".environment").textContent(), /Python[^]*Base image[^]*requirements\.txt/, "and what it was made of");
@@ -149,21 +149,18 @@ async function tellsWhatWasBuilt() {
   await page.waitForFunction(() => /Copied the Markdown badge/.test(document.querySelector("[data-copied]").textContent));
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), badge);
   assert.ok(badge.endsWith(`${HOME_PAGE}v2/git/${encodeURIComponent(REPOSITORY)}/HEAD)`), badge);
-  await isAccessible(page, HOME_PAGE, picture, [
+  await isAccessible(open, HOME_PAGE, picture, [
     { name: "repository", path: new URL(page.url()).pathname.slice(1), ready: ".build-list" },
     { name: "repository-failing", path: `repositories/git/${encodeURIComponent(FAILING_REPOSITORY)}`, ready: ".build-list .fault" },
     { name: "repository-unknown", path: "repositories/gh/owner/name", ready: "#builds-title" },
   ]);
-  await page.setViewportSize({ width: 1280, height: 800 });
-  await page.goto(address);
   await page.getByRole("link", { name: /^Launch at this commit/ }).click();
   await page.waitForURL(/\/user\/s-[0-9a-f]{32}\//);
   await page.close();
 }
 
 async function worksByKeyboardAlone() {
-  const page = await context.newPage();
-  watch(page);
+  const page = await open();
   await page.goto(HOME_PAGE);
   await page.focus("#repository");
   await page.keyboard.type("owner/name");
@@ -175,16 +172,8 @@ async function worksByKeyboardAlone() {
   await page.close();
 }
 
-async function isForEverybody() {
-  const page = await context.newPage();
-  watch(page);
-  await isAccessible(page, HOME_PAGE, picture);
-  await page.close();
-}
-
 async function readsWithoutScript() {
-  const bare = await context.browser()?.newContext({ javaScriptEnabled: false }) ?? null;
-  if (!bare) return;
+  const bare = await visitor(browser, { javaScriptEnabled: false });
   const page = await bare.newPage();
   await page.goto(HOME_PAGE);
   assert.match(await page.locator("h1").first().textContent(), /notebook/i);
@@ -195,7 +184,6 @@ async function readsWithoutScript() {
 try {
   await worksByKeyboardAlone();
   await readsWithoutScript();
-  await isForEverybody();
   await opensANotebook();
   await saysWhatFailed();
   await tellsWhatWasBuilt();
@@ -208,6 +196,5 @@ try {
   }
   throw error;
 } finally {
-  await context.close();
-  await rm(profile, { recursive: true, force: true });
+  await browser.close();
 }

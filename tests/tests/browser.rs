@@ -1,5 +1,5 @@
-//! A person with a browser: tests/browser/main-job.mjs drives Chromium against a real service, tests/browser/long-log.mjs against
-//! a log that no service need write.
+//! A person with a browser: tests/browser/main-job.mjs drives Chromium against a real service, tests/browser/pages.mjs through every
+//! page and state of its pages, tests/browser/long-log.mjs against a log that no service need write.
 
 use std::path::Path;
 use std::process::Command;
@@ -70,6 +70,27 @@ async fn a_person_pastes_an_address_and_runs_a_cell() {
     for name in ["home", "build", "reconnecting", "failure", "lab"] {
         assert!(tests.join(format!("artefacts/{name}.png")).is_file(), "{name}.png was not kept");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_and_state_is_for_everybody_in_light_and_dark_on_a_phone_and_a_desk() {
+    let Some(engine) = Engine::find("every_page_and_state") else { return };
+    let mut service = Service::new(&engine, &[]).unwrap();
+    service.set("WEB__BANNED_SPECS", "gh/banned/");
+    service.serve().await.unwrap();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let artefacts = tests.join("artefacts/pages");
+    std::fs::create_dir_all(&artefacts).unwrap();
+    let mut script = Command::new("node");
+    script
+        .arg(tests.join("browser/pages.mjs"))
+        .env("HOME_PAGE", service.url(""))
+        .env("NO_SESSION", service.proxy_url("user/s-00000000000000000000000000000000/"))
+        .env("ARTEFACTS", &artefacts);
+    let output = tokio::task::spawn_blocking(move || script.output().unwrap()).await.unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{}", service.log());
+    println!("{said}");
 }
 
 #[test]
