@@ -87,6 +87,8 @@ export class BuildModel {
   position: number | undefined;
   connection: Connection = "open";
   failure: (Fault & { message: string }) | undefined;
+  /** In how many seconds from its end another try is worth it. */
+  retryAfter: number | undefined;
   session: { url: string; token: string | undefined } | undefined;
   plan: Plan | undefined;
   buildId: string | undefined;
@@ -215,6 +217,7 @@ export class BuildModel {
   #fail(event: BuildEvent): void {
     if (this.finished) return;
     this.failure = { ...event.fault, message: (event.fault?.message ?? event.message).trim() || "The launch failed, and no reason was given." };
+    this.retryAfter = event.retry_after;
     this.phase = "failed";
     this.#end("failed");
     const active = STAGES.findLast((stage) => this.stage(stage) === "active");

@@ -38,7 +38,7 @@ export class BuildProgress extends LitElement {
         <span id="build-state" role="status" aria-live="polite">${model?.label ?? "Waiting"}</span>
         <span class="elapsed"><span class="visually-hidden">Time so far: </span>${this.#elapsed()}</span>
       </p>
-      <p class="detail">${model?.detail || "\u00a0"}</p>
+      ${model?.usual && !model.detail ? nothing : html`<p class="detail">${model?.detail || "\u00a0"}</p>`}
       ${model?.usual ? html`<p class="usual">${model.usual}</p>` : nothing}
       <ol class="rail" aria-label="Progress">
         ${STAGES.map((stage) => {

@@ -163,6 +163,7 @@ export function parseEvent(data: string): BuildEvent | null {
     if (value !== undefined) event[key] = value;
   }
   if (typeof given.position === "number" && Number.isFinite(given.position)) event.position = given.position;
+  if (typeof given.retry_after === "number" && given.retry_after > 0) event.retry_after = given.retry_after;
   const step = parseStep(given.step);
   if (step) event.step = step;
   const fault = parseFault(given.fault);
@@ -190,7 +191,7 @@ function parseFault(raw: unknown): Fault | undefined {
   const given = raw as Record<string, unknown>;
   const fault: Fault = {};
   if (given.by === "user" || given.by === "upstream" || given.by === "us") fault.by = given.by;
-  for (const key of ["message", "file", "hint", "log_url"] as const) {
+  for (const key of ["code", "message", "file", "hint", "log_url"] as const) {
     const value = text(given[key]);
     if (value) fault[key] = value;
   }

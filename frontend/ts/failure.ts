@@ -1,6 +1,7 @@
 /** The failure card: whose fault, what, where, what to do, and what the failed step itself wrote last. */
 
 import { TerminalFolder, toNodes } from "./ansi";
+import { duration } from "./build-model";
 import type { Fault, StepOutput } from "./events";
 
 const BY: Record<string, [string, string]> = {
@@ -10,10 +11,26 @@ const BY: Record<string, [string, string]> = {
   us: ["On our side", "Something went wrong on our side"],
 };
 
-export function showFailure(root: ParentNode, failure: Fault & { message: string }, buildLogUrl: string | undefined): void {
+/** What needs no mending in the repository or here, or is more than a build. */
+const OF_CODE: Record<string, [string, string]> = {
+  "rate-limited": ["Too many at once", "Wait a while before the next build"],
+  "repository-quota": ["Too many at once", "This repository is in great demand right now"],
+  "not-allowed": ["Not served", "This repository is not served here"],
+  "network-banned": ["Not served", "Your network is not served here"],
+  "build-token-invalid": ["In this tab", "This page has been open for too long"],
+  cancelled: ["Ended by hand", "This build was stopped"],
+  "launch-stopped": ["Ended by hand", "This launch was stopped"],
+  "server-exited": ["In the repository", "The session did not start"],
+  "server-missing": ["In the repository", "The session did not start"],
+  "server-silent": ["In the repository", "The session did not start"],
+  "session-out-of-memory": ["In the repository", "The session did not start"],
+};
+
+export function showFailure(root: ParentNode, failure: Fault & { message: string }, buildLogUrl: string | undefined, retryAfter?: number): void {
   const card = root.querySelector<HTMLElement>("#failure");
   if (!card) return;
-  const [eyebrow, title] = BY[failure.by === "user" && failure.file ? "file" : (failure.by ?? "")] ?? ["Failed", "This launch failed"];
+  const by = BY[failure.by === "user" && failure.file ? "file" : (failure.by ?? "")];
+  const [eyebrow, title] = OF_CODE[failure.code ?? ""] ?? by ?? ["Failed", "This launch failed"];
   fill(root, "#failure-by", eyebrow);
   fill(root, "#failure-title", title);
   fill(root, "#failure-message", failure.message);
@@ -25,6 +42,7 @@ export function showFailure(root: ParentNode, failure: Fault & { message: string
     // Trying the same again helps only where the cause is not in the repository.
     retry.textContent = failure.retry === false && failure.file && failure.by === "user" ? "Try again after a change" : "Try again";
     retry.classList.toggle("primary", failure.retry !== false);
+    if (retryAfter) countDown(retry, retryAfter);
   }
   const log = root.querySelector<HTMLAnchorElement>("#failure-log");
   const url = webUrl(failure.log_url ?? buildLogUrl);
@@ -32,6 +50,21 @@ export function showFailure(root: ParentNode, failure: Fault & { message: string
   if (log) log.hidden = !url;
   showOutput(root, failure.output);
   card.hidden = false;
+}
+
+/** Says on the button how long it is too early for it. It can be pressed all the same. */
+function countDown(button: HTMLElement, seconds: number): void {
+  const until = Date.now() + seconds * 1000;
+  const wait = document.createElement("span");
+  wait.className = "wait";
+  button.append(wait);
+  const tick = (): void => {
+    const left = Math.ceil((until - Date.now()) / 1000);
+    wait.textContent = left > 0 ? ` in ${duration(left * 1000).replace(/\.0 s$/, " s")}` : "";
+    if (left <= 0) clearInterval(timer);
+  };
+  const timer = setInterval(tick, 1000);
+  tick();
 }
 
 function showOutput(root: ParentNode, output: StepOutput | undefined): void {
@@ -57,8 +90,18 @@ function lineElement(line: string): HTMLElement {
 function fill(root: ParentNode, selector: string, text: string): void {
   const element = root.querySelector<HTMLElement>(selector);
   if (!element) return;
-  element.textContent = text;
+  element.replaceChildren(...words(text));
   if (selector !== "#failure-by") element.hidden = text === "";
+}
+
+/** Text, with what stands between backticks as code. */
+function words(text: string): (Node | string)[] {
+  return text.split(/`([^`\n]+)`/).map((part, at) => {
+    if (at % 2 === 0) return part;
+    const code = document.createElement("code");
+    code.textContent = part;
+    return code;
+  });
 }
 
 /** Only what a browser fetches may become a link, never what it runs. */

@@ -202,6 +202,23 @@ describe("at failure", () => {
     expect(text("#btn-retry")).toBe("Try again");
   });
 
+  it("says what is neither in the link nor in the repository, and for how long it is too early to try again", () => {
+    start();
+    send({ phase: "failed", message: "no\n", fault: { by: "user", code: "rate-limited", message: "Rate limit exceeded.", retry: true }, status_code: 429, retry_after: 754 });
+    expect(text("#failure-title")).toBe("Wait a while before the next build");
+    expect(text("#btn-retry")).toBe("Try again in 12 min 34 s");
+    (document.querySelector("#btn-retry") as HTMLButtonElement).click();
+    expect(reloads).toBe(1);
+  });
+
+  it("shows what stands between backticks as code, and never as markup", () => {
+    start();
+    send({ phase: "failed", message: "no\n", fault: { by: "user", message: "No package `<b>numpyy</b>`.", hint: "Did you mean `numpy`?", retry: false } });
+    expect(text("#failure-message")).toBe("No package <b>numpyy</b>.");
+    expect([...document.querySelectorAll("#failure code")].map((code) => code.textContent)).toEqual(["<b>numpyy</b>", "numpy"]);
+    expect(document.querySelector("#failure b")).toBeNull();
+  });
+
   it("shows a plain message as BinderHub sends it, and no empty parts", async () => {
     start();
     send({ phase: "failed", message: "Could not resolve ref for gh:a/b/c.\n" });

@@ -130,7 +130,7 @@ export function startLoading(root: Document, config: PageConfig, around: Surroun
   };
   const finish = (): void => {
     if (model.failure) {
-      showFailure(root, model.failure, buildLogUrl);
+      showFailure(root, model.failure, buildLogUrl, model.retryAfter);
       offerStep(model.failure.output?.step);
     }
     if (model.session) open(model.session.url, model.session.token);

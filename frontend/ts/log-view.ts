@@ -68,7 +68,7 @@ export class LogView extends LitElement {
     const steps = this.model?.steps ?? [];
     return html`
       <div class="log-tools">
-        <span class="count">${steps.length === 0 ? "Nothing yet." : nothing}</span>
+        <span class="count">${steps.length > 0 ? nothing : this.model?.finished ? "Nothing was written." : "Nothing yet."}</span>
         <span class="visually-hidden" role="status">${this.#copied}</span>
         ${this.dataset.buildLogUrl ? html`<a href=${this.dataset.buildLogUrl}>Whole log</a> <a href=${this.dataset.buildLogUrl} download=${this.fileName}>Download</a>` : nothing}
         <button class="button small" type="button" ?disabled=${steps.length === 0} @click=${this.#copy}>Copy log</button>

@@ -19,7 +19,6 @@ export class RepoForm extends ReactiveElement {
   navigate = (path: string): void => location.assign(path);
   #providers: Provider[] = [];
   #filled = new Map<HTMLInputElement, string>();
-  #hint = "";
 
   protected override createRenderRoot(): HTMLElement {
     return this;
@@ -28,7 +27,6 @@ export class RepoForm extends ReactiveElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#providers = pageConfig().repoProviders ?? [];
-    this.#hint = this.#note.dataset.hint ?? "";
     // Without script the server takes names and clone addresses only.
     if (!this.#note.classList.contains("wrong")) this.#say(this.#hint);
     this.addEventListener("input", this.#input);
@@ -71,7 +69,10 @@ export class RepoForm extends ReactiveElement {
 
   readonly #change = (event: Event): void => {
     if (event.target === this.#field("repository")) this.#takeApart();
-    if (event.target === this.#select("provider")) this.#showProvider();
+    if (event.target === this.#select("provider")) {
+      this.#showProvider();
+      this.#complain("");
+    }
     this.#tell();
   };
 
@@ -111,6 +112,12 @@ export class RepoForm extends ReactiveElement {
     else this.#filled.set(field, value);
   }
 
+  get #hint(): string {
+    const provider = this.#providers.find(({ id }) => id === this.#select("provider").value);
+    const { hint = "", hintRecord = hint } = this.#note.dataset;
+    return provider?.ref.enabled === false ? hintRecord : hint;
+  }
+
   #recognised({ provider, ref, path }: Source): string {
     const name = this.#providers.find(({ id }) => id === provider)?.displayName ?? provider;
     return `Recognised: ${[`${name} repository`, ref && `ref ${ref}`, path && `path ${path}`].filter(Boolean).join(", ")}.`;
@@ -125,7 +132,7 @@ export class RepoForm extends ReactiveElement {
     if (label) label.textContent = provider.repo.label;
     const ref = this.#field("ref");
     ref.disabled = !provider.ref.enabled;
-    ref.placeholder = provider.ref.enabled ? (provider.ref.default ?? "HEAD") : "";
+    ref.placeholder = provider.ref.enabled ? (provider.ref.default ?? "HEAD") : "Not needed";
   }
 
   #tell(): void {

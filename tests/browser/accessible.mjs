@@ -47,7 +47,7 @@ async function* looks(page) {
 }
 
 /** Lets the page be told a state's events, by a stream that then stays open, or breaks off and never comes back. */
-async function standIn(page, { events, broken = false, answers = {} }) {
+export async function standIn(page, { events, broken = false, answers = {} }) {
   if (!events) return;
   const known = { ...ANSWERS, ...answers };
   await page.route("**/builds/**", (route) => {

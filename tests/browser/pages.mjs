@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isAccessible } from "./accessible.mjs";
 import { openBrowser, visitor, watch } from "./browser.mjs";
+import { worksByKeyboard } from "./keyboard.mjs";
 import { STATES } from "./states.mjs";
 
 const { HOME_PAGE, NO_SESSION, ARTEFACTS, ONLY = "" } = process.env;
@@ -23,6 +24,8 @@ try {
     return page;
   };
   const picture = (page, name, more = {}) => page.screenshot({ path: join(ARTEFACTS, `${name}.png`), ...more });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await worksByKeyboard(open, HOME_PAGE);
   const states = [...STATES, ...OWN].filter(({ name }) => wanted.test(name));
   await isAccessible(open, HOME_PAGE, picture, states);
   assert.deepEqual(violations, [], "our pages break none of their own rules");

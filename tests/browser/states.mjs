@@ -61,9 +61,9 @@ const FAILURES = {
   }),
   // Of a session's server, in its own words.
   launch: failed(launching, {
-    by: "user", code: "server-exited", message: "The notebook server ended before it answered, with exit code 1.", log_url,
-    hint: "What it wrote last says why. If a `start` file is in the repository, it must end by running what it is given.",
-    output: { step: "server", name: "notebook server", lines: ["Traceback (most recent call last):", '  File "/usr/local/bin/jupyter-lab", line 5, in <module>', "    from jupyterlab.labapp import main", "ModuleNotFoundError: No module named 'jupyterlab'"] },
+    by: "user", code: "server-exited", message: "The notebook server ended with exit code 1 before it was ready.", log_url,
+    hint: "Its last lines say why.",
+    output: { step: "server", name: "start the notebook server", lines: ["Traceback (most recent call last):", '  File "/usr/local/bin/jupyter-lab", line 5, in <module>', "    from jupyterlab.labapp import main", "ModuleNotFoundError: No module named 'jupyterlab'"] },
   }),
   // Somebody else's, without a file or a step; another try may help.
   upstream: failed(waiting, { by: "upstream", code: "host-unreachable", message: "git.example.org cannot be reached: connection refused.", hint: "Try again in a few minutes." }),

@@ -64,10 +64,19 @@ async fn answer(shared: &Arc<Shared>, visitor: &Arc<Visitor>, request: Request<I
             }
         },
         Found::Starting => pages.preflight(request.method()).unwrap_or_else(|| pages.starting()),
-        Found::Ended(ended) => pages.preflight(request.method()).unwrap_or_else(|| pages.ended(&ended)),
+        Found::Ended(ended) => pages
+            .preflight(request.method())
+            .unwrap_or_else(|| pages.ended(&ended, within(request.uri().path(), own_host))),
         Found::Nobody => pages.preflight(request.method()).unwrap_or_else(|| pages.nobody()),
         Found::Unknown => pages.not_ready(),
     }
+}
+
+/// What a session's server would be asked for: the path below the session's own, without its first slash.
+fn within(path: &str, own_host: bool) -> &str {
+    let below = path.trim_start_matches('/');
+    let own = if own_host { Some(below) } else { below.splitn(3, '/').nth(2) };
+    own.unwrap_or_default()
 }
 
 /// `/user/<id>` leads to `/user/<id>/`.

@@ -10,10 +10,18 @@ use url::Url;
 use crate::body::Download;
 use crate::routes::{Ended, Routes};
 
-const STYLE: &str =
-    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}h1{font-size:1.4rem}";
+/// The look of the service's other pages, in light and dark, in little.
+const STYLE: &str = "\
+:root{color-scheme:light dark;--paper:#f3f5f2;--sheet:#fff;--ink:#19242a;--line:#d5dbd6;--cloth:#0c5a58;--on:#fff;--thread:#b0761a}\
+@media(prefers-color-scheme:dark){:root{--paper:#10171a;--sheet:#182226;--ink:#e5ebe8;--line:#2b383d;--cloth:#6ccabf;--on:#05211f;--thread:#e2ad4e}}\
+body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}\
+main{max-width:36rem;margin:12vh auto 2rem;padding:0 1rem}\
+article{padding:1.5rem 1.75rem;background:var(--sheet);border:1px solid var(--line);border-left:14px solid #0c5a58;border-radius:6px;overflow-wrap:anywhere}\
+h1{margin:0 0 .6rem;font:600 1.6rem/1.2 Palatino,Georgia,'DejaVu Serif',serif}p{margin:0 0 .8rem}\
+a{display:inline-block;margin:.6rem 0 .2rem;padding:.6rem 1.2rem;border-radius:6px;background:var(--cloth);color:var(--on);font-weight:600;text-decoration:none}\
+a:hover{text-decoration:underline}a:focus-visible{outline:3px solid var(--thread);outline-offset:2px}";
 /// The style, by its hash; nothing else may load or run.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-tAdbD+c8n8vVcC/LTrwhxVByLvKXcJZA3RACV+jRo/0='; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+const POLICY: &str = "default-src 'none'; style-src 'sha256-vl1AP4KkW+uHlY4cnEY1tjTf7/4V8NwLSBvf4IOnZWw='; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// Makes answers for one request.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +85,15 @@ impl Pages<'_> {
         })
     }
 
-    /// The session is over.
-    pub(crate) fn ended(self, ended: &Ended) -> Response<Download> {
-        let again = self.hub_url.join(&format!("./{}", ended.request.trim_start_matches('/')));
+    /// The session is over. A person is led back to `path`, where they were in it; not to its query, which may hold a credential.
+    pub(crate) fn ended(self, ended: &Ended, path: &str) -> Response<Download> {
+        let mut again = self.hub_url.join(&format!("./{}", ended.request.trim_start_matches('/')));
+        if let Ok(again) = &mut again
+            && self.html
+            && !path.is_empty()
+        {
+            again.query_pairs_mut().append_pair("urlpath", path);
+        }
         self.answer(&Answer {
             status: StatusCode::FAILED_DEPENDENCY,
             error: "session-ended",
@@ -179,6 +193,9 @@ impl Pages<'_> {
         set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         if let Some(seconds) = answer.retry {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            if self.html {
+                response.headers_mut().insert(header::REFRESH, seconds.into());
+            }
         }
         response
     }
@@ -193,10 +210,11 @@ fn page(answer: &Answer<'_>) -> String {
         Some((address, text)) => format!("<p><a href=\"{}\">{text}</a></p>", escape(address)),
         None => String::new(),
     };
+    let again = if answer.retry.is_some() { "<p>This page looks again by itself.</p>" } else { "" };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{message}</p>{link}</main></body></html>\n",
+         <style>{STYLE}</style></head><body><main><article><h1>{title}</h1><p>{message}</p>{again}{link}</article></main></body></html>\n",
         title = escape(answer.title),
         message = escape(answer.message),
     )

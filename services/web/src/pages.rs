@@ -50,6 +50,9 @@ pub(crate) async fn launch_form(web: web::Data<Web>, form: web::Query<LaunchForm
             HttpResponse::SeeOther().insert_header((LOCATION, format!("{}{link}", web.config.base_path()))).finish()
         }
         Err(error) => {
+            let is_empty = form.repo.trim().is_empty();
+            let error =
+                if is_empty { "Give the repository's name or its address.".to_owned() } else { error.to_string() };
             let values = FormValues {
                 provider: form.provider,
                 repository: form.repo,
@@ -57,7 +60,7 @@ pub(crate) async fn launch_form(web: web::Data<Web>, form: web::Query<LaunchForm
                 path: form.path,
                 path_type: form.path_type,
                 as_of: form.as_of,
-                error: Some(error.to_string()),
+                error: Some(error),
             };
             home_with(&web, StatusCode::BAD_REQUEST, values)
         }

@@ -24,7 +24,11 @@ async fn an_ended_session_says_why_and_how_to_go_on() {
     assert_eq!(page.status, 424);
     assert!(page.header("content-type").starts_with("text/html"));
     assert!(page.text().contains("It ended because nothing happened in it for a while."), "{}", page.text());
-    assert!(page.text().contains("href=\"https://hub.test/base/v2/gh/owner/na%3Cme/HEAD\""), "{}", page.text());
+    assert!(
+        page.text().contains("href=\"https://hub.test/base/v2/gh/owner/na%3Cme/HEAD?urlpath=lab\""),
+        "{}",
+        page.text()
+    );
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
     assert!(!page.text().contains("<script") && !page.text().contains("style="));
 
@@ -38,6 +42,28 @@ async fn an_ended_session_says_why_and_how_to_go_on() {
     let preflight = site.send(site.request("OPTIONS", &path).body(empty()).unwrap()).await;
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (204, "*"));
     assert!(preflight.header("access-control-allow-headers").contains("authorization"));
+}
+
+#[tokio::test]
+async fn an_ended_session_leads_back_to_the_same_file_and_never_repeats_a_token() {
+    let hub_url: url::Url = "https://hub.test/".parse().unwrap();
+    let site = Site::with(Config { hub_url, domain: Some("sessions.test".into()), ..Config::default() }).await;
+    let id = site.session(mirror().await).await;
+    site.stop(id, StopReason::Idle).await;
+    for (below, expected) in [
+        ("", ""),
+        ("?token=s3cret", ""),
+        ("lab/tree/a%20b.ipynb?token=s3cret", "?urlpath=lab%2Ftree%2Fa%2520b.ipynb"),
+        ("lab/tree/%22%3E%3Cb%3E", "?urlpath=lab%2Ftree%2F%2522%253E%253Cb%253E"),
+    ] {
+        let page = navigate(&site, &format!("/user/{id}/{below}")).await.text();
+        let link = format!("href=\"https://hub.test/v2/gh/owner/na%3Cme/HEAD{expected}\"");
+        assert!(page.contains(&link) && !page.contains("s3cret"), "{below}: {page}");
+    }
+    let mut request = site.request("GET", "/lab/tree/a.ipynb").header("accept", "text/html").body(empty()).unwrap();
+    request.headers_mut().insert("host", format!("{id}.sessions.test").parse().unwrap());
+    let page = site.send(request).await.text();
+    assert!(page.contains("HEAD?urlpath=lab%2Ftree%2Fa.ipynb\""), "{page}");
 }
 
 #[tokio::test]
@@ -85,6 +111,10 @@ async fn a_session_that_is_starting_asks_for_patience() {
     let id = site.queued().await;
     let reply = site.get(&format!("/user/{id}/")).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
+    assert!(!reply.headers.contains_key("refresh"), "a program decides for itself");
+    let page = navigate(&site, &format!("/user/{id}/")).await;
+    assert_eq!((page.status, page.header("refresh")), (503, "1"));
+    assert!(page.text().contains("looks again by itself"), "{}", page.text());
     site.apply(id, SessionEvent::Admitted).await;
     let upstream = mirror().await;
     site.apply(id, SessionEvent::Answering { upstream }).await;

@@ -252,6 +252,8 @@ async fn a_form_that_cannot_be_used_comes_back_as_it_was_filled_in() {
     let text = answer.text().await;
     assert!(text.contains("file:///home/me") || text.contains("file:&#x2f;&#x2f;&#x2f;home&#x2f;me"), "{text}");
     assert!(text.contains("not by"), "it says why: {text}");
+    let empty = site.get("/launch?provider=gh&repo=&ref=dev").await.text().await;
+    assert!(empty.contains("s name or its address."), "{empty}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
