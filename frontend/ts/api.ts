@@ -499,7 +499,7 @@ export interface components {
             /** @description Its name. */
             service: string;
         } & {
-            [key: string]: Record<string, never>;
+            [key: string]: unknown;
         };
         /** @description An image a session can be started from. */
         ImageRef: {

@@ -111,7 +111,7 @@ struct Checked {
     ignore_failure: Option<bool>,
     /// Further figures, and `reason` where it is not well.
     #[serde(flatten)]
-    #[schema(value_type = std::collections::HashMap<String, Object>)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     detail: Map<String, Value>,
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bindery_core::{BaseRecord, Fault, Provenance, Secret};
 use bindery_web::Config;
-use serde_json::Value;
+use jsonschema::Validator;
+use serde_json::{Value, json};
 
 use crate::client::send;
 use crate::crew::numbered;
@@ -168,66 +169,54 @@ fn provenance() -> Provenance {
     }
 }
 
-/// Whether a value is as its schema says, and has no key that the schema does not name.
-fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
-    let mut keys = BTreeSet::new();
-    let mut open = false;
-    fits(document, schema, value, place, &mut keys, &mut open);
-    if let (Value::Object(map), false) = (value, open) {
-        for key in map.keys() {
-            assert!(keys.contains(key), "{place}: {key} is not described");
+/// A schema of the description, which allows no key that it does not name.
+fn closed(document: &Value, schema: &Value) -> Validator {
+    let mut schema = schema.clone();
+    let mut components = document["components"].clone();
+    close(&components.clone(), &mut schema, true);
+    for component in components["schemas"].as_object_mut().unwrap().values_mut() {
+        // As a whole it may be a part of another.
+        close(&document["components"], component, false);
+    }
+    schema["components"] = components;
+    jsonschema::draft202012::new(&schema).unwrap()
+}
+
+/// Closes every object in `schema`; itself where it stands for a whole value.
+fn close(components: &Value, schema: &mut Value, whole: bool) {
+    let names_keys = |schema: &Value| schema["properties"].is_object() || schema["allOf"].is_array();
+    let named = schema["$ref"].as_str().map(|name| name.rsplit('/').next().unwrap());
+    let keys = names_keys(schema) || named.is_some_and(|name| names_keys(&components["schemas"][name]));
+    let Some(map) = schema.as_object_mut() else { return };
+    for (keyword, part) in map.iter_mut() {
+        match keyword.as_str() {
+            "properties" => part.as_object_mut().unwrap().values_mut().for_each(|one| close(components, one, true)),
+            "items" | "additionalProperties" => close(components, part, true),
+            "oneOf" => part.as_array_mut().unwrap().iter_mut().for_each(|one| close(components, one, true)),
+            "allOf" => part.as_array_mut().unwrap().iter_mut().for_each(|one| close(components, one, false)),
+            _ => {}
         }
+    }
+    if whole && keys && !map.contains_key("additionalProperties") {
+        map.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
     }
 }
 
-/// As [`check`], of one part of an object: notes the keys this part names, and whether it allows others.
-fn fits(document: &Value, schema: &Value, value: &Value, place: &str, keys: &mut BTreeSet<String>, open: &mut bool) {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let name = reference.rsplit('/').next().unwrap();
-        return fits(document, &document["components"]["schemas"][name], value, place, keys, open);
+/// Whether a value is as its schema says, and has no key that the schema does not name.
+fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
+    let wrong: Vec<_> = closed(document, schema).iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{place}: {wrong:#?} in {value}");
+}
+
+#[test]
+fn what_is_not_as_described_is_found() {
+    let document = described();
+    let is_one = |schema: Value, value: Value| closed(&document, &schema).is_valid(&value);
+    let said = json!({"$ref": "#/components/schemas/Message"});
+    assert!(is_one(said.clone(), json!({"message": "x"})));
+    for wrong in [json!({}), json!({"message": 1}), json!({"message": "x", "more": 1}), json!([])] {
+        assert!(!is_one(said.clone(), wrong.clone()), "{wrong}");
     }
-    if let Some(parts) = schema["allOf"].as_array() {
-        return parts.iter().for_each(|part| fits(document, part, value, place, keys, open));
-    }
-    if let Some(choices) = schema["oneOf"].as_array() {
-        let choice = choices.iter().find(|choice| (choice["type"] == "null") == value.is_null()).unwrap();
-        *open = true;
-        return if value.is_null() {
-        } else {
-            check(document, choice, value, place)
-        };
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let kinds: Vec<&str> = match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap()).collect(),
-        _ => vec![kind],
-    };
-    assert!(kinds.contains(&kind), "{place}: {value} is none of {kinds:?}");
-    if let Some(known) = schema["enum"].as_array() {
-        assert!(known.contains(value), "{place}: {value} is none of {known:?}");
-    }
-    for part in value.as_array().into_iter().flatten() {
-        check(document, &schema["items"], part, place);
-    }
-    let Value::Object(map) = value else { return };
-    for name in schema["required"].as_array().into_iter().flatten() {
-        assert!(map.contains_key(name.as_str().unwrap()), "{place}: {name} is missing from {value}");
-    }
-    let properties = schema["properties"].as_object();
-    // Without any, it is an object of any shape.
-    *open |= properties.is_none() || schema.get("additionalProperties").is_some();
-    for (name, property) in properties.into_iter().flatten() {
-        keys.insert(name.clone());
-        if let Some(value) = map.get(name) {
-            check(document, property, value, &format!("{place} {name}"));
-        }
-    }
+    let list = json!({"type": "array", "items": said});
+    assert!(!is_one(list, json!([{"message": "x"}, {"message": "x", "more": 1}])), "nor deeper in it");
 }
