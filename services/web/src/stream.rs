@@ -131,7 +131,7 @@ fn once(message: Message) -> impl Stream<Item = Result<Bytes, actix_web::Error>>
 }
 
 struct State {
-    receiver: mpsc::Receiver<Message>,
+    receiver: mpsc::Receiver<Box<Message>>,
     keepalive: tokio::time::Interval,
     /// Set when the visit has ended: the time to close.
     closing: Option<tokio::time::Instant>,
@@ -141,7 +141,7 @@ struct State {
 
 /// The visit's messages, keep-alive comments between them, and silence for a while after the last.
 fn stream(
-    receiver: mpsc::Receiver<Message>,
+    receiver: mpsc::Receiver<Box<Message>>,
     keepalive: Duration,
     linger: Duration,
     open: OpenStream,

@@ -1,9 +1,10 @@
 //! One visitor's request, from spec to session: resolve, join or start a build, launch, and tell each step.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::pin::Pin;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bindery_core::seams::StoreError;
 use bindery_core::{
     AsOf, BuildId, BuildRecord, BuildRequest, BuildState, Event, EventBody, EventId, Fault, FaultBy, ImageKey,
@@ -26,6 +27,9 @@ const WAITING: &str = "Waiting for build to start...";
 /// How long a log may be silent before its build's record is looked for.
 const SILENCE: Duration = Duration::from_secs(30);
 const FOUND: &str = "Found built image, launching...\n";
+
+/// Where a visit's messages go. Boxed: the channel sets room aside for dozens, and thousands may watch a build.
+pub(crate) type Out = mpsc::Sender<Box<Message>>;
 
 /// What a visitor asks for, and where they left off.
 pub(crate) struct Visit {
@@ -102,7 +106,7 @@ impl From<StoreError> for Stop {
 impl Web {
     /// Carries out a visit, sending every event to `out` until the terminal one. Ends early when the receiver is dropped; the build
     /// goes on all the same.
-    pub(crate) async fn visit(&self, visit: Visit, out: mpsc::Sender<Message>) {
+    pub(crate) async fn visit(&self, visit: Visit, out: Out) {
         let started = tokio::time::Instant::now();
         match self.visit_steps(&visit, &out).await {
             Ok(path) => self.metrics.visit_ready(path, started.elapsed()),
@@ -113,7 +117,7 @@ impl Web {
                 let fault = Fault::user("rate-limited", message).retry(true);
                 let message = Message::of_body(&EventBody::failed(fault), Some(429)).retry_after(seconds);
                 // As below.
-                let _ = out.send(message).await;
+                let _ = send(&out, message).await;
             }
             Err(Stop::Fault(fault)) => {
                 self.metrics.visit_failed(fault.by);
@@ -122,12 +126,12 @@ impl Web {
                 }
                 let status = status_of(&fault);
                 // The visitor may have gone meanwhile; then there is nobody to tell.
-                let _ = out.send(Message::of_body(&EventBody::failed(fault), Some(status))).await;
+                let _ = send(&out, Message::of_body(&EventBody::failed(fault), Some(status))).await;
             }
         }
     }
 
-    async fn visit_steps(&self, visit: &Visit, out: &mpsc::Sender<Message>) -> Result<LaunchPath, Stop> {
+    async fn visit_steps(&self, visit: &Visit, out: &Out) -> Result<LaunchPath, Stop> {
         // A visitor who was already launching goes on with that launch.
         if let Some(StreamId { topic: Topic::Launch(launch), event }) = visit.resume
             && self.exists(Topic::Launch(launch)).await?
@@ -198,10 +202,9 @@ impl Web {
                 }
             }
             let launch = LaunchRequest { id: LaunchId::new(), image, source: self.source(visit, &request) };
-            match self
-                .launch(launch, visit, &request, out, if last_try { MissingImage::Tell } else { MissingImage::Hold })
-                .await?
-            {
+            let missing_image = if last_try { MissingImage::Tell } else { MissingImage::Hold };
+            // Boxed, so that whoever only watches a build keeps no room for it.
+            match Box::pin(self.launch(launch, visit, &request, out, missing_image)).await? {
                 End::ImageMissing => self.forget_image(&request, out).await?,
                 End::Failed => {
                     self.launches.note(resolved, &visit.pass, false);
@@ -261,7 +264,7 @@ impl Web {
     }
 
     /// Makes the next request for this image build it again.
-    async fn forget_image(&self, request: &BuildRequest, out: &mpsc::Sender<Message>) -> Result<(), Stop> {
+    async fn forget_image(&self, request: &BuildRequest, out: &Out) -> Result<(), Stop> {
         // Whoever left leaves it to those who are still there, so that it is not forgotten again once it is back.
         if out.is_closed() {
             return Err(Stop::Gone);
@@ -276,7 +279,7 @@ impl Web {
         request: LaunchRequest,
         visit: &Visit,
         build: &BuildRequest,
-        out: &mpsc::Sender<Message>,
+        out: &Out,
         missing_image: MissingImage,
     ) -> Result<End, Stop> {
         let seat = self.quotas.seat(&build.resolved, &*self.sessions).await?;
@@ -290,7 +293,8 @@ impl Web {
             let launched = Launched { launch, session: session.id, at: tokio::time::Instant::now() };
             self.relaunches.note(browser, &build.key, launched);
         }
-        let end = self.ask(&session, seat, self.tell(topic, EventId::START, out, missing_image)).await?;
+        let followed = Box::pin(self.tell(topic, EventId::START, out, missing_image));
+        let end = self.ask(&session, seat, followed).await?;
         waits.ended(matches!(end, End::Ready | End::Built));
         Ok(end)
     }
@@ -300,14 +304,13 @@ impl Web {
         &self,
         session: &Session,
         seat: Option<MutexGuard<'_, ()>>,
-        followed: impl Future<Output = Result<End, Stop>>,
+        mut followed: Pin<Box<impl Future<Output = Result<End, Stop>>>>,
     ) -> Result<End, Stop> {
         let asked = async {
             let asked = self.sessions.put(session).await;
             drop(seat);
             asked
         };
-        tokio::pin!(followed);
         tokio::select! {
             asked = asked => match asked {
                 Ok(()) => followed.await,
@@ -337,13 +340,7 @@ impl Web {
     }
 
     /// Sends every event of a topic after `after`, until its terminal one.
-    async fn tell(
-        &self,
-        topic: Topic,
-        after: EventId,
-        out: &mpsc::Sender<Message>,
-        missing_image: MissingImage,
-    ) -> Result<End, Stop> {
+    async fn tell(&self, topic: Topic, after: EventId, out: &Out, missing_image: MissingImage) -> Result<End, Stop> {
         let mut events = self.events.follow(topic, after).await?;
         let mut last = None;
         let mut waiting = Waiting::on(topic, Duration::from_secs(self.config.queue_seconds));
@@ -437,8 +434,8 @@ fn end_of(event: &Event) -> Option<End> {
     }
 }
 
-async fn send(out: &mpsc::Sender<Message>, message: Message) -> Result<(), Gone> {
-    out.send(message).await.map_err(|_| Gone)
+async fn send(out: &Out, message: Message) -> Result<(), Gone> {
+    out.send(Box::new(message)).await.map_err(|_| Gone)
 }
 
 /// The HTTP status a fault would have, were the stream not always 200; BinderHub clients read it as `status_code`.
