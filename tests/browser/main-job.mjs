@@ -120,7 +120,7 @@ async function saysWhatFailed() {
   assert.match(new URL(whole.url()).pathname, /^\/builds\/b-[0-9a-f-]+\/log$/, "the whole log has an address of its own");
   assert.ok((await whole.text()).includes(said.split("\n").at(-1)), "and holds those lines too");
   const [file] = await Promise.all([page.waitForEvent("download"), page.click(".log-tools a[download]")]);
-  assert.match(file.suggestedFilename(), /failing\.log\.txt$/);
+  assert.match(file.suggestedFilename(), /failing-[0-9a-f]{7}\.log\.txt$/);
   assert.equal(await readFile(await file.path(), "utf8"), await whole.text(), "it can be kept as a file");
   await page.setViewportSize({ width: 360, height: 740 });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
