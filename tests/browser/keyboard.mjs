@@ -44,6 +44,9 @@ export async function worksByKeyboard(open, home) {
 
   await page.waitForURL(/\/v2\/gh\/rivers\/levels\/HEAD$/);
   await page.waitForSelector("#build-log .line", { state: "attached" });
+  await reach(page, ".to-log a");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement.id === "log-title");
   await reach(page, "#log-query");
   await page.keyboard.type("numpy");
   await page.keyboard.press("Enter");
