@@ -45,7 +45,7 @@ export const PROVIDERS: Provider[] = [
     repo: { label: "DOI", placeholder: "10.5281/zenodo.1", urlEncode: false },
     ref: { enabled: false },
   })),
-  ...["hydroshare", "ckan", "osf", "swh"].map((id) => ({
+  ...["hydroshare", "ckan", "osf", "swh", "image"].map((id) => ({
     displayName: id,
     id,
     spec: { validateRegex: "[^/]+" },

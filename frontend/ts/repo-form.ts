@@ -119,8 +119,9 @@ export class RepoForm extends ReactiveElement {
   }
 
   #recognised({ provider, ref, path }: Source): string {
-    const name = this.#providers.find(({ id }) => id === provider)?.displayName ?? provider;
-    return `Recognised: ${[`${name} repository`, ref && `ref ${ref}`, path && `path ${path}`].filter(Boolean).join(", ")}.`;
+    const found = this.#providers.find(({ id }) => id === provider);
+    const name = found?.displayName ?? provider;
+    return `Recognised: ${[found?.ref.enabled === false ? name : `${name} repository`, ref && `ref ${ref}`, path && `path ${path}`].filter(Boolean).join(", ")}.`;
   }
 
   #showProvider(): void {

@@ -101,6 +101,25 @@ const RECOGNISED: [string, Source][] = [
   [`swh:1:dir:${SHA};origin=https://x/y`, { provider: "swh", repo: `swh:1:dir:${SHA}` }],
   [`https://archive.softwareheritage.org/swh:1:rev:${SHA};path=/x/`, { provider: "swh", repo: `swh:1:rev:${SHA}` }],
   [`https://archive.softwareheritage.org/browse/directory/${SHA}/`, { provider: "swh", repo: `swh:1:dir:${SHA}` }],
+  ...[
+    ["quay.io/jupyter/base-notebook"],
+    ["quay.io/jupyter/base-notebook:2025-09-30"],
+    [`ghcr.io/user/name@sha256:${SHA}${SHA.slice(0, 24)}`],
+    ["registry.example.org:5000/team/image:1"],
+    ["localhost:5000/image:1"],
+    ["jupyter/base-notebook:latest"],
+    ["docker pull quay.io/a/b:1", "quay.io/a/b:1"],
+    ["podman pull a/b", "a/b"],
+    ["docker://a/b:1", "a/b:1"],
+    ["https://hub.docker.com/r/jupyter/base-notebook/tags", "docker.io/jupyter/base-notebook"],
+    ["https://hub.docker.com/layers/a/b/1.2/images/sha256-0", "docker.io/a/b:1.2"],
+    ["https://hub.docker.com/_/python", "docker.io/library/python"],
+    ["https://quay.io/repository/jupyter/base-notebook?tab=tags&tag=latest", "quay.io/jupyter/base-notebook:latest"],
+    ["https://quay.io/repository/a/b/tag/v1", "quay.io/a/b:v1"],
+    ["https://github.com/User/repo/pkgs/container/name", "ghcr.io/user/name"],
+    ["https://github.com/orgs/group/packages/container/package/a%2Fb", "ghcr.io/group/a/b"],
+    ["https://github.com/users/user/packages/container/package/name", "ghcr.io/user/name"],
+  ].map(([text = "", repo = text]): [string, Source] => [text, { provider: "image", repo }]),
   ["https://github.example.com/user/repo/blob/main/a.ipynb", { provider: "git", repo: "https://github.example.com/user/repo", ref: "main", path: "a.ipynb" }],
 ];
 
@@ -121,6 +140,14 @@ describe("a pasted address", () => {
     expect(parse("ab1c2", "osf")).toEqual({ provider: "osf", repo: "ab1c2" });
     expect(parse("user/repo", "cb")).toEqual({ provider: "cb", repo: "user/repo" });
     expect(parse("user/0123abcd", "gist")).toEqual({ provider: "gist", repo: "user/0123abcd" });
+  });
+
+  it("means by a name an image only where the site launches such, and the name or the choice says so", () => {
+    expect(parse("a/b", "image")).toEqual({ provider: "image", repo: "a/b" });
+    expect(parse("a/b")).toEqual({ provider: "gh", repo: "a/b" });
+    const none = PROVIDERS.filter(({ id }) => id !== "image");
+    expect(parseRepository("https://github.com/user/repo/pkgs/container/name", none, "gh")).toEqual(gh);
+    expect(parseRepository("a/b:1", none, "gh")).toBeNull();
   });
 
   it("finds a provider by the host its detection names", () => {

@@ -2,6 +2,7 @@
 
 import { linkQuery } from "./launch-path";
 import { ARCHIVES, type Record as Archived, recordAt, recordNamed } from "./archive-url";
+import { imageAt, imageNamed } from "./image-name";
 import type { Provider } from "./page-config";
 
 export interface Source {
@@ -33,7 +34,7 @@ interface Found {
 export function parseRepository(text: string, providers: Provider[], selected: string): Source | null {
   const input = text.trim().replace(/^git\+(?=\w+:\/\/)/, "");
   if (!input || /[\u0000-\u001f\u007f]/.test(input)) return null;
-  const named = known(recordNamed(input, selected), providers);
+  const named = known(recordNamed(input, selected) ?? imageNamed(input, selected), providers);
   if (named) return named;
   const url = asUrl(input, providers);
   if (url) return fromUrl(url, providers, selected);
@@ -67,6 +68,8 @@ function fromUrl(url: URL, providers: Provider[], selected: string): Source | nu
   const steps = url.pathname.split("/").filter(Boolean);
   const launch = fromLaunchLink(url, steps, providers);
   if (launch) return launch;
+  const image = known(imageAt(url), providers);
+  if (image) return image;
   const host = url.host.toLowerCase();
   const mirrored = MIRRORS[host]?.(steps);
   if (mirrored && URL.canParse(mirrored)) return fromUrl(new URL(mirrored), providers, selected);

@@ -196,11 +196,21 @@ pub(crate) fn page(spec: &RepoSpec, config: &Config) -> String {
         Provider::Hydroshare => format!("https://www.hydroshare.org/resource/{name}"),
         Provider::Osf => format!("https://osf.io/{name}"),
         Provider::Swh => format!("https://archive.softwareheritage.org/{name}"),
-        Provider::Image => {
-            let reference = name.parse().map(|reference: ImageReference| reference.name());
-            format!("https://{}", reference.as_ref().unwrap_or(name))
-        }
+        Provider::Image => image_page(name),
         provider => host(provider, config).map_or_else(|| name.clone(), |host| format!("{host}/{name}")),
+    }
+}
+
+/// Most registries lead from an image's name to its page; Docker Hub has its pages at another host.
+fn image_page(name: &str) -> String {
+    let reference = name.parse().map(|reference: ImageReference| reference.name());
+    let name = reference.as_deref().unwrap_or(name);
+    match name.strip_prefix("docker.io/") {
+        Some(path) => match path.strip_prefix("library/") {
+            Some(official) => format!("https://hub.docker.com/_/{official}"),
+            None => format!("https://hub.docker.com/r/{path}"),
+        },
+        None => format!("https://{name}"),
     }
 }
 
@@ -256,6 +266,8 @@ mod tests {
         assert_eq!(page("zenodo", "10.5281/zenodo.1"), "https://doi.org/10.5281/zenodo.1");
         assert_eq!(page("dataverse", "10.7910/DVN/X/v1.0"), "https://doi.org/10.7910/DVN/X");
         assert_eq!(page("image", "h.example:5000%2Fa%2Fb%3A1"), "https://h.example:5000/a/b");
+        assert_eq!(page("image", "a%2Fb"), "https://hub.docker.com/r/a/b");
+        assert_eq!(page("image", "python%3A3.13"), "https://hub.docker.com/_/python");
         assert_eq!(page("ckan", "https%3A%2F%2Fh%2Fdataset%2Fr"), "https://h/dataset/r");
     }
 }
