@@ -254,6 +254,8 @@ impl Thread {
                 write |= jobs.len() >= BATCH;
                 next = if open && jobs.len() < BATCH { inbox.try_recv().ok() } else { None };
             }
+            // However fast other messages come.
+            write |= due.is_some_and(|due| due <= Instant::now());
             if write {
                 self.batch(std::mem::take(&mut jobs));
                 due = None;
