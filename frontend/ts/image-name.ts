@@ -5,9 +5,11 @@ import type { Record } from "./archive-url";
 /** Registries that need no tag after a name to be recognised. */
 const REGISTRIES = ["docker.io", "quay.io", "ghcr.io", "registry.gitlab.com", "gcr.io", "mcr.microsoft.com", "public.ecr.aws"];
 
+/** Hosts of pages that need no `https://` before them to be recognised. */
+export const REGISTRY_PAGES = ["quay.io", "hub.docker.com"];
+
 const COMPONENT = "[a-z0-9]+(?:(?:\\.|__?|-+)[a-z0-9]+)*";
 const REFERENCE = new RegExp(`^(?:([\\w.-]+(?::\\d+)?)/)?${COMPONENT}(?:/${COMPONENT})*(:\\w[\\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$`);
-const TAG = /^\w[\w.-]{0,127}$/;
 
 /**
  * An image reference, also after `docker pull` or `docker://`.
@@ -17,54 +19,55 @@ const TAG = /^\w[\w.-]{0,127}$/;
 export function imageNamed(text: string, selected: string): Record | null {
   const reference = text.replace(/^(?:(?:docker|podman)\s+pull\s+|docker:\/\/)/, "");
   const [whole, registry = "", tag, digest] = REFERENCE.exec(reference) ?? [];
-  if (!whole) return null;
+  // The page of an image at quay.io looks like a name there.
+  if (!whole || whole.startsWith("quay.io/repository/")) return null;
   const isFixed = whole.includes("/") && (tag ?? digest) !== undefined;
   return selected === "image" || reference !== text || isFixed || REGISTRIES.includes(registry) ? image(whole) : null;
 }
 
 /** A page of a registry. */
 export function imageAt(url: URL): Record | null {
-  const steps = url.pathname.split("/").filter(Boolean);
   switch (url.host.toLowerCase()) {
     case "hub.docker.com":
-      return dockerHub(steps);
+      return dockerHub(url.pathname);
     case "quay.io":
-      return quay(url, steps);
+      return quay(url);
     case "github.com":
-      return githubPackage(steps);
+      return githubPackage(url.pathname);
     default:
       return null;
   }
 }
 
 /** `/r/<owner>/<name>`, `/_/<name>`, `/layers/<owner>/<name>/<tag>`; those without an owner are of `library`. */
-function dockerHub([kind, ...rest]: string[]): Record | null {
-  if (kind === "_" && rest[0]) return named("docker.io", ["library", rest[0]]);
-  if (kind !== "r" && kind !== "layers") return null;
-  return named("docker.io", rest.slice(0, 2), kind === "layers" ? rest[2] : undefined);
+function dockerHub(path: string): Record | null {
+  const official = /^\/_\/([^/]+)/.exec(path)?.[1];
+  if (official) return named("docker.io", `library/${official}`);
+  const [, kind, name = "", tag] = /^\/(r|layers)\/([^/]+\/[^/]+)(?:\/([^/]+))?/.exec(path) ?? [];
+  return named("docker.io", name, kind === "layers" ? tag : null);
 }
 
-/** `/repository/<owner>/<name>`, with the tag in the path or the query. */
-function quay(url: URL, [kind, ...rest]: string[]): Record | null {
-  if (kind !== "repository") return null;
-  const tag = (rest[2] === "tag" ? rest[3] : null) ?? url.searchParams.get("tag") ?? undefined;
-  return named("quay.io", rest.slice(0, 2), tag);
+/** `/repository/<owner>/<name>`, with the tag in the path or the query; without the first step it leads there. */
+function quay(url: URL): Record | null {
+  const [, name = "", tag] = /^\/(?:repository\/)?([^/]+\/[^/]+)(?:\/tag\/([^/]+))?/.exec(url.pathname) ?? [];
+  return named("quay.io", name, tag ?? url.searchParams.get("tag"));
 }
 
 /** `/<owner>/<repository>/pkgs/container/<name>`, `/orgs/<owner>/packages/container/package/<name>`, the same with `users`. */
-function githubPackage(steps: string[]): Record | null {
-  const [first = "", second = "", ...rest] = steps;
-  const [kind, container, ...name] = rest;
-  if (kind === "pkgs" && container === "container") return named("ghcr.io", [first, name[0] ?? ""]);
-  if (!["orgs", "users"].includes(first) || rest.slice(0, 3).join("/") !== "packages/container/package") return null;
-  return named("ghcr.io", [second, rest[3] ?? ""]);
+function githubPackage(path: string): Record | null {
+  const [, owner, name] =
+    /^\/([^/]+)\/[^/]+\/pkgs\/container\/([^/]+)/.exec(path) ??
+    /^\/(?:orgs|users)\/([^/]+)\/packages\/container\/package\/([^/]+)/.exec(path) ??
+    [];
+  return named("ghcr.io", owner && name ? `${owner}/${name}` : "");
 }
 
-function named(registry: string, names: string[], tag?: string): Record | null {
+function named(registry: string, name: string, tag?: string | null): Record | null {
   // A slash in a package's name is escaped in the address of its page; registries know small letters only.
-  const path = [registry, ...names].join("/").replace(/%2f/gi, "/").toLowerCase();
-  const reference = tag && TAG.test(tag) ? `${path}:${tag}` : path;
-  return names.length === 2 && REFERENCE.test(reference) ? image(reference) : null;
+  const path = `${registry}/${name}`.replace(/%2f/gi, "/").toLowerCase();
+  const tagged = `${path}:${tag}`;
+  if (tag && REFERENCE.test(tagged)) return image(tagged);
+  return REFERENCE.test(path) ? image(path) : null;
 }
 
 function image(reference: string): Record {

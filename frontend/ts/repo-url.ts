@@ -2,7 +2,7 @@
 
 import { linkQuery } from "./launch-path";
 import { ARCHIVES, type Record as Archived, recordAt, recordNamed } from "./archive-url";
-import { imageAt, imageNamed } from "./image-name";
+import { imageAt, imageNamed, REGISTRY_PAGES } from "./image-name";
 import type { Provider } from "./page-config";
 
 export interface Source {
@@ -49,7 +49,7 @@ export function parseRepository(text: string, providers: Provider[], selected: s
 function asUrl(input: string, providers: Provider[]): URL | null {
   const scheme = /^(https?|ssh|git):\/\//i.test(input);
   const first = input.split("/")[0]?.toLowerCase() ?? "";
-  const familiar = providers.some((provider) => hostOf(provider) === first) || MIRRORS[first] !== undefined || ARCHIVES.includes(first);
+  const familiar = providers.some((provider) => hostOf(provider) === first) || MIRRORS[first] !== undefined || [...ARCHIVES, ...REGISTRY_PAGES].includes(first);
   if (!scheme && !familiar) return null;
   try {
     const url = new URL(scheme ? input : `https://${input}`);
