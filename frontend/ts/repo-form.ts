@@ -48,7 +48,7 @@ export class RepoForm extends ReactiveElement {
     const selected = this.#select("provider").value;
     const typed = this.#field("repository").value;
     const source = parseRepository(typed, this.#providers, selected);
-    const provider = this.#providers.find(({ id }) => id === (source?.provider ?? selected));
+    const provider = this.#provider(source?.provider ?? selected);
     if (!provider) return null;
     const wanted: Wanted = {
       repo: source?.repo ?? "",
@@ -113,19 +113,19 @@ export class RepoForm extends ReactiveElement {
   }
 
   get #hint(): string {
-    const provider = this.#providers.find(({ id }) => id === this.#select("provider").value);
+    const provider = this.#provider(this.#select("provider").value);
     const { hint = "", hintRecord = hint } = this.#note.dataset;
     return provider?.ref.enabled === false ? hintRecord : hint;
   }
 
   #recognised({ provider, ref, path }: Source): string {
-    const found = this.#providers.find(({ id }) => id === provider);
+    const found = this.#provider(provider);
     const name = found?.displayName ?? provider;
     return `Recognised: ${[found?.ref.enabled === false ? name : `${name} repository`, ref && `ref ${ref}`, path && `path ${path}`].filter(Boolean).join(", ")}.`;
   }
 
   #showProvider(): void {
-    const provider = this.#providers.find(({ id }) => id === this.#select("provider").value);
+    const provider = this.#provider(this.#select("provider").value);
     if (!provider) return;
     const field = this.#field("repository");
     field.placeholder = provider.repo.placeholder;
@@ -155,6 +155,10 @@ export class RepoForm extends ReactiveElement {
   #pathType(): PathType {
     const value = this.#select("path-type").value;
     return value === "file" || value === "url" ? value : "lab";
+  }
+
+  #provider(id: string): Provider | undefined {
+    return this.#providers.find((provider) => provider.id === id);
   }
 
   get #note(): HTMLElement {
